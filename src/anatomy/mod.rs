@@ -1,0 +1,9 @@
+//! Where the spine is: canal, vertebrae with their surfaces, levels by anchor, other bones.
+//!
+//! One type, two providers (heuristic now, imported label maps later).
+
+mod model;
+mod surface;
+
+pub use model::{Anatomy, Canal, CanalSection, Disc, Vertebra, VertebraId, VertebralBody};
+pub use surface::{BodyPosition, BodySurface, EndplateSurface, OUTLINE_DIRECTIONS};

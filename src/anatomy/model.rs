@@ -1,0 +1,110 @@
+//! The anatomy of one series.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::surface::BodySurface;
+use crate::geometry::{Frame, LpsPoint};
+use crate::problem::Problem;
+use crate::role::TissueQuotients;
+use crate::terms::{Level, Provider, SpineSection};
+use crate::units::{Millimetres, Share};
+
+/// Name of a vertebra within one series: `v1` is the lowest found, counted towards the head.
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(transparent)]
+pub struct VertebraId(pub String);
+
+impl std::fmt::Display for VertebraId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What was found in one series.
+#[derive(Clone, Debug)]
+pub struct Anatomy {
+    /// Who found it.
+    pub provider: Provider,
+    /// The spinal canal, where it could be followed.
+    pub canal: Option<Canal>,
+    /// Vertebrae from feet to head.
+    pub vertebrae: Vec<Vertebra>,
+    /// MR signal quotients of the tissues, as evidence for the role.
+    pub tissue_quotients: Option<TissueQuotients>,
+    /// What could not be found or followed, and where.
+    pub problems: Vec<Problem>,
+}
+
+/// The spinal canal as cross sections about every millimetre, from feet to head.
+#[derive(Clone, Debug)]
+pub struct Canal {
+    /// The cross sections.
+    pub sections: Vec<CanalSection>,
+}
+
+/// One cross section of the canal. Distances are from the frame's origin (the centre line).
+#[derive(Clone, Copy, Debug)]
+pub struct CanalSection {
+    /// Centre with the local axes.
+    pub frame: Frame,
+    /// Forward to the back wall of the bodies (or to the disc).
+    pub anterior: Millimetres,
+    /// Backward to the lamina, where it could be measured.
+    pub posterior: Option<Millimetres>,
+    /// To the left wall, where it could be measured.
+    pub left: Option<Millimetres>,
+    /// To the right wall, where it could be measured.
+    pub right: Option<Millimetres>,
+    /// How sure the centre is.
+    pub confidence: Share,
+}
+
+/// One vertebra.
+#[derive(Clone, Debug)]
+pub struct Vertebra {
+    /// Name within the series.
+    pub id: VertebraId,
+    /// Level, through an anchor only.
+    pub level: Option<Level>,
+    /// Levels it may be, most likely first; holds `level` where that is known.
+    pub level_candidates: Vec<Level>,
+    /// Part of the spine where size, curve or the shape of the field tell it without an anchor.
+    pub section_guess: Option<SpineSection>,
+    /// Centre of the visible part of the body.
+    pub centroid: LpsPoint,
+    /// Share of the body, along the spine, that lies in the field of view.
+    pub fraction_in_view: Share,
+    /// How sure it is that this is a vertebral body at this place.
+    pub confidence: Share,
+    /// The body, where it could be cut out.
+    pub body: Option<VertebralBody>,
+    /// Disc below, where one was seen.
+    pub disc_below: Option<Disc>,
+    /// Disc above, where one was seen.
+    pub disc_above: Option<Disc>,
+    /// What touches this vertebra alone.
+    pub problems: Vec<Problem>,
+}
+
+/// The cut-out body of a vertebra.
+#[derive(Clone, Debug)]
+pub struct VertebralBody {
+    /// Axes of the body; the origin is the vertebra's centroid.
+    pub frame: Frame,
+    /// Its surface in that frame.
+    pub surface: BodySurface,
+    /// How well the surface fits the image, 0 to 1.
+    pub confidence: Share,
+}
+
+/// The middle of a disc.
+#[derive(Clone, Copy, Debug)]
+pub struct Disc {
+    /// Centre with `up` at right angles to the disc plane.
+    pub frame: Frame,
+    /// Half of its height.
+    pub half_height: Millimetres,
+}

@@ -1,0 +1,3 @@
+//! Observations of a study as findings, coverage and limitations (schema v1).
+
+pub mod schema;

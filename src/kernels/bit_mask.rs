@@ -1,0 +1,84 @@
+//! One bit for each voxel of a grid.
+
+/// A set of voxels of a `[k, j, i]` array, one bit each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BitMask {
+    /// Columns, rows, slices.
+    size: [usize; 3],
+    words: Vec<u64>,
+}
+
+impl BitMask {
+    /// No voxel of a grid of `size` = `[columns, rows, slices]`.
+    pub fn empty(size: [usize; 3]) -> Self {
+        let len = size[0] * size[1] * size[2];
+        Self { size, words: vec![0; len.div_ceil(64)] }
+    }
+
+    /// `[columns, rows, slices]`.
+    pub const fn size(&self) -> [usize; 3] {
+        self.size
+    }
+
+    /// Whether the voxel at `offset` of the `[k, j, i]` array is in the set.
+    pub fn get(&self, offset: usize) -> bool {
+        self.words[offset >> 6] >> (offset & 63) & 1 == 1
+    }
+
+    /// Whether voxel (i, j, k) is in the set.
+    pub fn at(&self, i: usize, j: usize, k: usize) -> bool {
+        self.get((k * self.size[1] + j) * self.size[0] + i)
+    }
+
+    /// Puts the voxel at `offset` into the set.
+    pub fn insert(&mut self, offset: usize) {
+        self.words[offset >> 6] |= 1 << (offset & 63);
+    }
+
+    /// Takes the voxel at `offset` out of the set.
+    pub fn remove(&mut self, offset: usize) {
+        self.words[offset >> 6] &= !(1 << (offset & 63));
+    }
+
+    /// Number of voxels in the set.
+    pub fn count(&self) -> u64 {
+        self.words.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    /// Whether no voxel is in the set.
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|&word| word == 0)
+    }
+
+    /// Offsets of the voxels in the set, ascending.
+    pub fn offsets(&self) -> impl Iterator<Item = usize> + '_ {
+        self.words.iter().enumerate().flat_map(|(w, &word)| {
+            let mut rest = word;
+            std::iter::from_fn(move || {
+                (rest != 0).then(|| {
+                    let bit = rest.trailing_zeros() as usize;
+                    rest &= rest - 1;
+                    w * 64 + bit
+                })
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn offsets_give_back_what_was_inserted(set in proptest::collection::btree_set(0usize..210, 0..60)) {
+            let mut mask = BitMask::empty([5, 6, 7]);
+            for &offset in &set {
+                mask.insert(offset);
+            }
+            prop_assert_eq!(mask.count(), set.len() as u64);
+            prop_assert_eq!(mask.offsets().collect::<Vec<_>>(), set.iter().copied().collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Seeded synthetic studies with truth, written as real DICOM.
