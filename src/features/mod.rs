@@ -1,11 +1,25 @@
 //! One question per file, one answer per vertebra: present, absent, indeterminate or not assessed.
 
+mod assess;
+mod body_samples;
+mod canal_distance;
+mod density_candidates;
+mod marrow_contrast;
+mod matched_filter;
 mod model;
+mod normal_pattern;
+mod region_on_grid;
+mod robust_statistics;
+mod sclerotic_density;
 mod settings;
 
+pub use assess::assess_series;
 pub use model::{Context, Feature, Location, Need, Observation, Site, Spec, Threshold};
+pub use sclerotic_density::ScleroticDensity;
 pub use settings::{SettingError, Settings};
 
 /// The features that are built, in the order of the output. A feature of
 /// [`FeatureId`](crate::terms::FeatureId) that is not here answers `not_assessed` (`not_built`).
-pub static ALL: &[&dyn Feature] = &[];
+pub static ALL: &[&dyn Feature] = &[
+    &ScleroticDensity,
+];
