@@ -3,6 +3,7 @@
 //! One type, two providers (heuristic now, imported label maps later).
 
 mod model;
+pub mod mr;
 mod surface;
 
 pub use model::{Anatomy, Canal, CanalSection, Disc, Vertebra, VertebraId, VertebralBody};
