@@ -4,6 +4,7 @@
 
 pub mod ct;
 mod model;
+pub mod mr;
 mod surface;
 
 pub use model::{Anatomy, Canal, CanalSection, Disc, Vertebra, VertebraId, VertebralBody};

@@ -8,6 +8,9 @@ mod distribution;
 mod morphology;
 mod profile;
 mod resample;
+pub mod fft_2d;
+pub mod gaussian_2d;
+pub mod plane;
 
 pub use array3::Array3;
 pub use bit_mask::BitMask;
