@@ -76,7 +76,7 @@ pub(super) struct Candidate {
 }
 
 /// Local maxima of the filter answer of one body, strongest first, each with its region and the
-/// verdict of the rules. Maxima inside the region of a stronger kept one are part of it.
+/// verdict of the rules. Maxima that share their region with a stronger kept one are part of it.
 pub(super) fn candidates(
     samples: &BodySamples,
     filtered: &Filtered,
@@ -95,11 +95,19 @@ pub(super) fn candidates(
     }
     let mut found: Vec<Candidate> = Vec::new();
     for (at, z) in kept {
-        let swallowed = found
-            .iter()
-            .any(|c| c.look_alike.is_none() && c.region.binary_search(&at).is_ok());
-        if !swallowed {
-            found.push(describe(samples, filtered, rules, at, z));
+        let stronger = || found.iter().filter(|c| c.look_alike.is_none());
+        if stronger().any(|c| c.region.binary_search(&at).is_ok()) {
+            continue;
+        }
+        let candidate = describe(samples, filtered, rules, at, z);
+        // A fainter peak on the slope of a stronger one floods over it from below.
+        let same = stronger().any(|c| {
+            let shared =
+                c.region.iter().filter(|&at| candidate.region.binary_search(at).is_ok()).count();
+            2 * shared >= c.region.len().min(candidate.region.len()).max(1)
+        });
+        if !same {
+            found.push(candidate);
         }
     }
     found
