@@ -3,4 +3,4 @@
 mod assemble;
 pub mod schema;
 
-pub use assemble::{Screened, SeriesOutcome, assemble, picture_name};
+pub use assemble::{Screened, SeriesOutcome, assemble, is_finding, picture_name};
