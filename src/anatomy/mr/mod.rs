@@ -10,11 +10,16 @@
 //! Levels are not named. Crops of few bodies, and whole series of dark marrow, may fall under
 //! the gate. The sacrum bends too sharply: S1 is often missing.
 
+mod body;
+mod canal;
 mod chain;
+mod contour;
+mod discs;
 mod extension;
 mod height_fit;
 mod lateral_fit;
 mod plate_response;
+mod quotients;
 mod sagittal_stack;
 mod wall_fit;
 
@@ -56,34 +61,88 @@ pub fn find(image: &Image) -> Anatomy {
             "no chain of plates and bodies that repeats itself as a spine does was seen".to_owned(),
         );
     };
-    let mut vertebrae: Vec<Vertebra> = spine
-        .bodies
-        .iter()
-        .zip(&spine.slices)
-        .rev()
-        .enumerate()
-        .map(|(n, (body, &slice))| Vertebra {
-            id: VertebraId(format!("v{}", n + 1)),
+    let vertebrae = vertebrae(&spine);
+    let canal = canal::canal(&vertebrae);
+    let problems = vec![
+        Problem::new(
+            ProblemCode::NoLevelAnchor,
+            Severity::Warning,
+            "on MR this version counts vertebrae and does not name them",
+        )
+        .with_number("vertebrae_count", vertebrae.len() as f64),
+    ];
+    Anatomy {
+        provider: Provider::Heuristic,
+        canal,
+        tissue_quotients: Some(quotients::tissue_quotients(&spine)),
+        vertebrae,
+        problems,
+    }
+}
+
+/// The found bodies as vertebrae, from feet to head.
+fn vertebrae(spine: &FoundSpine) -> Vec<Vertebra> {
+    let mut out: Vec<Vertebra> = Vec::new();
+    let mut boxes: Vec<&BodyBox> = Vec::new();
+    let cut = body::cut_out(spine);
+    for ((boxed, &slice), cut) in spine.bodies.iter().zip(&spine.slices).zip(cut).rev() {
+        let in_view = cut.fraction_in_view;
+        let mut problems = Vec::new();
+        if in_view < 0.95 {
+            problems.push(
+                Problem::new(
+                    ProblemCode::VertebraCutByField,
+                    Severity::Warning,
+                    "the edge of the field of view cuts the body",
+                )
+                .with_number("fraction_in_view", crate::units::rounded(in_view, 2)),
+            );
+        }
+        let centroid = cut.body.as_ref().map_or_else(
+            || spine.stack.to_lps(slice, boxed.row, boxed.column),
+            |body| body.frame.origin,
+        );
+        out.push(Vertebra {
+            id: VertebraId(format!("v{}", out.len() + 1)),
             level: None,
             level_candidates: Vec::new(),
             section_guess: None,
-            centroid: spine.stack.to_lps(slice, body.row, body.column),
-            fraction_in_view: Share::new(1.0),
-            confidence: Share::new(0.5),
-            body: None,
+            centroid,
+            fraction_in_view: Share::new(in_view),
+            confidence: confidence(boxed, spine.score, in_view),
+            body: cut.body,
             disc_below: None,
             disc_above: None,
-            problems: Vec::new(),
-        })
-        .collect();
-    vertebrae.shrink_to_fit();
-    Anatomy {
-        provider: Provider::Heuristic,
-        canal: None,
-        vertebrae,
-        tissue_quotients: None,
-        problems: Vec::new(),
+            problems,
+        });
+        boxes.push(boxed);
     }
+    let mm = spine.stack.pixel_mm;
+    let discs: Vec<_> = out
+        .windows(2)
+        .map(|pair| discs::between(pair[0].body.as_ref()?, pair[1].body.as_ref()?))
+        .collect();
+    let count = out.len();
+    for (n, vertebra) in out.iter_mut().enumerate() {
+        let ends = vertebra.body.as_ref().map(|body| {
+            [discs::End::Lower, discs::End::Upper].map(|e| discs::beyond(body, boxes[n], mm, e))
+        });
+        let [below, above] = ends.unwrap_or([None, None]);
+        vertebra.disc_below = if n == 0 { below } else { discs[n - 1] };
+        vertebra.disc_above = if n + 1 == count { above } else { discs[n] };
+    }
+    out
+}
+
+/// Grows with the plates seen, the likeness to a neighbour, the score of the chain and the share
+/// in view; less for bodies that only the extension found.
+fn confidence(body: &BodyBox, score: f64, in_view: f64) -> Share {
+    let seen = body.evidence;
+    let plates = (seen.plates / 1.2).clamp(0.0, 1.0);
+    let likeness = (seen.likeness / 0.6).clamp(0.0, 1.0);
+    let chain = ((score - 0.6) / 2.4).clamp(0.0, 1.0);
+    let found = if seen.core { 1.0 } else { 0.85 };
+    Share::new((0.35 * plates + 0.35 * likeness + 0.30 * chain) * found * (0.4 + 0.6 * in_view))
 }
 
 fn nothing_found(sentence: String) -> Anatomy {
