@@ -113,9 +113,7 @@ fn assess_one(context: &Context<'_>, feature: &dyn Feature) -> Vec<Observation> 
 /// What a series lacks for a need, if anything.
 fn missing_in_series(context: &Context<'_>, need: Need) -> Option<Reason> {
     match need {
-        Need::Roles(roles) => {
-            (!roles.contains(&context.role)).then_some(Reason::NoSuitableSeries)
-        }
+        Need::Roles(roles) => (!roles.contains(&context.role)).then_some(Reason::NoSuitableSeries),
         Need::Canal => context
             .anatomy
             .canal
@@ -134,4 +132,148 @@ fn missing_in_series(context: &Context<'_>, need: Need) -> Option<Reason> {
 fn missing_in_vertebra(spec: &Spec, vertebra: &Vertebra) -> Option<Reason> {
     (spec.needs.contains(&Need::Bodies) && vertebra.body.is_none())
         .then_some(Reason::OutlineUncertain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::synthetic::{Spine, of_body, spine};
+    use crate::terms::{Level, Role, SpineSection};
+    use crate::units::Share;
+    use proptest::prelude::*;
+
+    fn assess(spine: &Spine) -> Vec<Observation> {
+        spine.with_context(assess_series)
+    }
+
+    /// Every feature answers for every vertebra (the pelvis for its bones), and every answer that
+    /// tells nothing tells why.
+    fn complete(spine: &Spine, observations: &[Observation]) -> Result<(), String> {
+        for &id in FeatureId::VARIANTS {
+            for vertebra in &spine.anatomy.vertebrae {
+                let answered = observations
+                    .iter()
+                    .any(|o| o.feature == id && o.site == Site::Vertebra(vertebra.id.clone()));
+                if !answered && id != FeatureId::PelvicLesion {
+                    return Err(format!("{id} is silent about {}", vertebra.id));
+                }
+            }
+            if !observations.iter().any(|o| o.feature == id) {
+                return Err(format!("{id} is silent"));
+            }
+        }
+        for o in observations {
+            let needs = matches!(o.status, Status::Indeterminate | Status::NotAssessed);
+            if needs != o.reason.is_some() {
+                return Err(format!(
+                    "{} says {:?} with reason {:?}",
+                    o.feature, o.status, o.reason
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn only(observations: &[Observation], id: FeatureId, n: usize) -> Observation {
+        let of: Vec<Observation> =
+            observations.iter().filter(|o| o.feature == id).cloned().collect();
+        of_body(&of, n)[0].clone()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+        #[test]
+        fn every_feature_answers_for_every_vertebra_whatever_is_missing(
+            count in 0usize..4, role in 0..Role::VARIANTS.len(), level in proptest::option::of(0..Level::VARIANTS.len()),
+            view in 0.0..1.0f64, trust in 0.0..1.0f64, without_body in 0usize..4, canal in any::<bool>(),
+            section in proptest::option::of(0..SpineSection::VARIANTS.len()), step in prop_oneof![Just(3.0), Just(5.0), Just(8.0)],
+            inverted in any::<bool>(),
+        ) {
+            let mut spine = spine(count.max(1), step, |_, _| 0.0);
+            spine.role = Role::VARIANTS[role];
+            spine.anatomy.vertebrae.truncate(count);
+            if !canal {
+                spine.anatomy.canal = None;
+            }
+            if let Some(vertebra) = spine.anatomy.vertebrae.first_mut() {
+                vertebra.level = level.map(|l| Level::VARIANTS[l]);
+                vertebra.section_guess = section.map(|s| SpineSection::VARIANTS[s]);
+                vertebra.fraction_in_view = Share::new(view);
+                vertebra.confidence = Share::new(trust);
+                if inverted && let Some(body) = &mut vertebra.body {
+                    std::mem::swap(&mut body.surface.upper, &mut body.surface.lower);
+                }
+            }
+            if let Some(vertebra) = spine.anatomy.vertebrae.get_mut(without_body) {
+                vertebra.body = None;
+            }
+            let observations = assess(&spine);
+            prop_assert_eq!(complete(&spine, &observations), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_series_of_another_kind_is_no_suitable_series() {
+        let mut spine = spine(2, 3.0, |_, _| 0.0);
+        spine.role = Role::Other;
+        let answer = only(&assess(&spine), FeatureId::ScleroticDensity, 0);
+        assert_eq!(answer.reason, Some(Reason::NoSuitableSeries));
+    }
+
+    #[test]
+    fn thick_slices_a_missing_canal_and_a_missing_body_are_said() {
+        let thick = spine(3, 8.0, |_, _| 0.0);
+        let answer = only(&assess(&thick), FeatureId::PosteriorWallDisruption, 1);
+        assert_eq!(answer.reason, Some(Reason::SlicesTooThick));
+        let mut plain = spine(3, 3.0, |_, _| 0.0);
+        plain.anatomy.canal = None;
+        plain.anatomy.vertebrae[1].body = None;
+        let observations = assess(&plain);
+        let wall = only(&observations, FeatureId::PosteriorWallDisruption, 0);
+        assert_eq!(wall.reason, Some(Reason::CanalNotFollowed));
+        let dense = only(&observations, FeatureId::ScleroticDensity, 1);
+        assert_eq!(
+            (dense.status, dense.reason),
+            (Status::NotAssessed, Some(Reason::OutlineUncertain))
+        );
+    }
+
+    #[test]
+    fn what_is_not_built_says_so_and_the_pelvis_by_its_bones() {
+        let observations = assess(&spine(2, 3.0, |_, _| 0.0));
+        let lytic = only(&observations, FeatureId::FractureLine, 1);
+        assert_eq!((lytic.status, lytic.reason), (Status::NotAssessed, Some(Reason::NotBuilt)));
+        let pelvis: Vec<_> =
+            observations.iter().filter(|o| o.feature == FeatureId::PelvicLesion).collect();
+        assert_eq!(pelvis.len(), PELVIC_SITES.len());
+    }
+
+    /// A feature that answers for the first vertebra alone.
+    struct Forgetful;
+    static FORGETFUL: Spec = Spec {
+        id: FeatureId::LyticDensity,
+        title: "forgets",
+        method: "",
+        limits: "",
+        needs: &[],
+        thresholds: &[],
+        absence_rules_out: true,
+    };
+    impl Feature for Forgetful {
+        fn spec(&self) -> &'static Spec {
+            &FORGETFUL
+        }
+        fn assess(&self, context: &Context<'_>) -> Vec<Observation> {
+            vec![FORGETFUL.absent(&context.anatomy.vertebrae[0])]
+        }
+    }
+
+    #[test]
+    fn a_vertebra_that_a_feature_forgets_is_not_assessed() {
+        let spine = spine(2, 3.0, |_, _| 0.0);
+        let observations = spine.with_context(|context| assess_with(context, &[&Forgetful]));
+        let forgotten = only(&observations, FeatureId::LyticDensity, 1);
+        assert_eq!(forgotten.status, Status::NotAssessed);
+        complete(&spine, &observations).unwrap();
+    }
 }

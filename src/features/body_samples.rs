@@ -16,11 +16,11 @@ const ENDPLATE_MARGIN_PER_SLICE: f64 = 0.5;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CoreMargins {
     /// Below the side wall, mm, before what the pixel adds.
-    pub side_mm: f64,
+    pub side: f64,
     /// Below the endplates, mm, before what the slice adds.
-    pub endplate_mm: f64,
+    pub endplate: f64,
     /// Inside the edge of the field of view, mm.
-    pub field_mm: f64,
+    pub field: f64,
 }
 
 /// The samples of one body.
@@ -64,10 +64,9 @@ impl BodySamples {
         let across = (2.0 * reach) as usize + 1;
         let size = [(libm::ceil(high) + 1.0 - first.s) as usize + 1, across, across];
         let len = size[0] * size[1] * size[2];
-        let side_margin = margins.side_mm
+        let side_margin = margins.side
             + SIDE_MARGIN_PER_PIXEL * pitch(grid, frame.anterior).max(pitch(grid, frame.left));
-        let endplate_margin =
-            margins.endplate_mm + ENDPLATE_MARGIN_PER_SLICE * pitch(grid, frame.up);
+        let endplate_margin = margins.endplate + ENDPLATE_MARGIN_PER_SLICE * pitch(grid, frame.up);
         let mut samples = Self {
             size,
             first,
@@ -100,12 +99,12 @@ impl BodySamples {
             let place = frame.to_lps(local);
             let Some(value) = image.sample(place) else { continue };
             samples.values[at] = value as f32;
-            let in_view = local.s >= body.surface.in_view_s.0 && local.s <= body.surface.in_view_s.1;
+            let in_view =
+                local.s >= body.surface.in_view_s.0 && local.s <= body.surface.in_view_s.1;
             any_inside |= in_view && side_depth >= 0.0 && endplate_depth >= 0.0;
             let deep = side_depth >= side_margin && endplate_depth >= endplate_margin;
             if deep && in_view {
-                samples.core[at] =
-                    inside_field(grid, image.validity(), place, margins.field_mm);
+                samples.core[at] = inside_field(grid, image.validity(), place, margins.field);
             }
         }
         samples.core_without_field = (0..len)
@@ -152,9 +151,7 @@ impl BodySamples {
         let (v, fv) = axis(p.v - self.first.v, nv)?;
         let (u, fu) = axis(p.u - self.first.u, nu)?;
         let base = (s * nv + v) * nu + u;
-        let row = |at: usize| {
-            f64::from(array[at]) * (1.0 - fu) + f64::from(array[at + 1]) * fu
-        };
+        let row = |at: usize| f64::from(array[at]) * (1.0 - fu) + f64::from(array[at + 1]) * fu;
         let plane = |at: usize| row(at) * (1.0 - fv) + row(at + nu) * fv;
         let value = plane(base) * (1.0 - fs) + plane(base + nv * nu) * fs;
         (!value.is_nan()).then_some(value)

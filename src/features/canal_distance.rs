@@ -2,6 +2,7 @@
 
 use crate::anatomy::{Canal, CanalSection};
 use crate::geometry::LpsPoint;
+use crate::units::Millimetres;
 
 /// A section speaks for places at most this far above or below it, mm.
 const SECTION_REACH_MM: f64 = 3.0;
@@ -37,10 +38,13 @@ pub(super) fn nearest_section(canal: &Canal, place: LpsPoint) -> Option<&CanalSe
 fn distance_in_section(section: &CanalSection, place: LpsPoint) -> f64 {
     let local = section.frame.to_local(place);
     let anterior = section.anterior.mm().max(1.0);
-    let forward =
-        if local.v >= 0.0 { anterior } else { section.posterior.map_or(anterior, |p| p.mm()).max(1.0) };
+    let forward = if local.v >= 0.0 {
+        anterior
+    } else {
+        section.posterior.map_or(anterior, Millimetres::mm).max(1.0)
+    };
     let side = if local.u >= 0.0 { section.left } else { section.right };
-    let sideways = side.map_or(SIDE_OVER_ANTERIOR * anterior, |s| s.mm()).max(1.0);
+    let sideways = side.map_or(SIDE_OVER_ANTERIOR * anterior, Millimetres::mm).max(1.0);
     let (x, y) = (local.v / forward, local.u / sideways);
     let level = libm::sqrt(x * x + y * y);
     if level <= 1.0 {
@@ -54,7 +58,7 @@ fn distance_in_section(section: &CanalSection, place: LpsPoint) -> f64 {
 mod tests {
     use super::*;
     use crate::geometry::{Frame, LpsVector};
-    use crate::units::{Millimetres, Share};
+    use crate::units::Share;
 
     fn canal() -> Canal {
         let sections = (0..10)
@@ -77,10 +81,12 @@ mod tests {
 
     #[test]
     fn distance_is_counted_from_the_wall_of_the_canal() {
-        let at = |x, y, z| distance_to_canal(&canal(), LpsPoint::new(x, y, z));
-        assert_eq!(at(0.0, -20.0, 4.2), Some(12.0));
-        assert_eq!(at(15.0, 0.0, 4.0), Some(3.0));
-        assert_eq!(at(0.0, -7.0, 4.0), Some(0.0));
+        for (place, expected) in
+            [([0.0, -20.0, 4.2], 12.0), ([15.0, 0.0, 4.0], 3.0), ([0.0, -7.0, 4.0], 0.0)]
+        {
+            let distance = distance_to_canal(&canal(), LpsPoint::from(place)).unwrap();
+            assert!((distance - expected).abs() < 1e-9, "{distance} mm of {expected}");
+        }
     }
 
     #[test]

@@ -136,9 +136,9 @@ fn local_maxima(
                 if z[at] < min_z {
                     continue;
                 }
-                let neighbours = (0..27).filter(|&n| n != 13).map(|n| {
-                    ((s + n / 9 - 1) * nv + v + n / 3 % 3 - 1) * nu + u + n % 3 - 1
-                });
+                let neighbours = (0..27)
+                    .filter(|&n| n != 13)
+                    .map(|n| ((s + n / 9 - 1) * nv + v + n / 3 % 3 - 1) * nu + u + n % 3 - 1);
                 // Of equal neighbours the first in sample order is the maximum.
                 if neighbours.into_iter().all(|b| z[b] < z[at] || (z[b] == z[at] && b > at)) {
                     peaks.push((at, z[at]));
@@ -160,9 +160,8 @@ fn describe(
     let contrast_hu = f64::from(filtered.scales[0][at]);
     let region = region_at_half(samples, &filtered.scales[0], at);
     let n = region.len().max(1) as f64;
-    let share = |test: &dyn Fn(usize) -> bool| {
-        region.iter().filter(|&&at| test(at)).count() as f64 / n
-    };
+    let share =
+        |test: &dyn Fn(usize) -> bool| region.iter().filter(|&&at| test(at)).count() as f64 / n;
     let deep_share = share(&|at| samples.depth_in_core(at) > DEEP_MM);
     let endplate_share = share(&|at| samples.endplate_depth_in_core(at) < ENDPLATE_BAND_MM);
     let flatness = flatness(samples, &region);
@@ -187,17 +186,7 @@ fn describe(
     } else {
         None
     };
-    Candidate {
-
-        z,
-        contrast_hu,
-        region,
-        deep_share,
-        endplate_share,
-        flatness,
-        mirror,
-        look_alike,
-    }
+    Candidate { z, contrast_hu, region, deep_share, endplate_share, flatness, mirror, look_alike }
 }
 
 /// Connected samples (by faces) around a peak whose smoothed contrast is above half of the

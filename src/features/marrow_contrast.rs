@@ -134,7 +134,11 @@ pub(super) fn compare<'a>(
             let reference = references[n].0 as f32;
             let residual: Vec<f32> = (0..pattern.len())
                 .map(|at| {
-                    if samples.core[at] { samples.values[at] - reference - pattern[at] } else { 0.0 }
+                    if samples.core[at] {
+                        samples.values[at] - reference - pattern[at]
+                    } else {
+                        0.0
+                    }
                 })
                 .collect();
             Filtered::of(samples, &residual)
@@ -175,8 +179,7 @@ pub(super) fn compare<'a>(
 /// Own median, held within the band round the neighbours'.
 fn held_reference(own: f64, neighbours: Option<f64>, comparison: &Comparison) -> f64 {
     let Some(neighbours) = neighbours else { return own };
-    let band =
-        comparison.reference_band_hu.max(comparison.reference_band_share * neighbours.abs());
+    let band = comparison.reference_band_hu.max(comparison.reference_band_share * neighbours.abs());
     own.clamp(neighbours - band, neighbours + band)
 }
 
@@ -238,7 +241,7 @@ mod tests {
     use super::*;
 
     const COMPARISON: Comparison = Comparison {
-        margins: CoreMargins { side_mm: 2.5, endplate_mm: 2.0, field_mm: 6.0 },
+        margins: CoreMargins { side: 2.5, endplate: 2.0, field: 6.0 },
         min_fraction_in_view: 0.6,
         min_vertebra_confidence: 0.0,
         min_outline_confidence: 0.0,

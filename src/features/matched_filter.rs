@@ -223,8 +223,8 @@ mod tests {
         let weight = |d: f64| if d.abs() <= 6.0 { (-d * d / 8.0).exp() } else { 0.0 };
         let at = (5 * 15 + 7) * 15 + 8;
         let norm = |c: f64| (0..15).map(|n| weight(n as f64 - c)).sum::<f64>();
-        let expected = 100.0 * weight(2.0) * weight(0.0) * weight(1.0)
-            / (norm(5.0) * norm(7.0) * norm(8.0));
+        let expected =
+            100.0 * weight(2.0) * weight(0.0) * weight(1.0) / (norm(5.0) * norm(7.0) * norm(8.0));
         assert!((f64::from(smooth[at]) - expected).abs() < 1e-4, "{} {expected}", smooth[at]);
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn normal_pattern(body: PatternBody<'_>, others: &[PatternBody<'_>]) 
     let samples = body.samples;
     let mut pattern = vec![0.0f32; samples.values.len()];
     let mut found = Vec::with_capacity(others.len());
-    for at in 0..pattern.len() {
+    for (at, out) in pattern.iter_mut().enumerate() {
         if !samples.core[at] {
             continue;
         }
@@ -45,7 +45,7 @@ pub(super) fn normal_pattern(body: PatternBody<'_>, others: &[PatternBody<'_>]) 
         }
         if let Some(median) = median_of(&found) {
             let n = found.len() as f64;
-            pattern[at] = (median * n / (n + SHRINKAGE_BODIES)) as f32;
+            *out = (median * n / (n + SHRINKAGE_BODIES)) as f32;
         }
     }
     pattern
