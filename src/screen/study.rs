@@ -121,7 +121,7 @@ pub fn study(
                         outcome.problems.push(problem);
                     }
                     Ok(loaded) => {
-                        incomplete |= loaded.incomplete();
+                        incomplete |= !loaded.failed_slices.is_empty();
                         problems.extend(loaded.problems.iter().cloned());
                         outcome.problems.extend(loaded.problems);
                         screen_series(&loaded.image, &mut outcome, options, &mut pictures)?;
@@ -210,7 +210,7 @@ fn draw(
         },
     );
     let title = format!("{}  {}  {place}", observation.feature, observation.status);
-    let subject = report::PictureSubject { title: &title, location, vertebra };
+    let subject = report::PictureSubject { title: &title, location, vertebra: vertebra.map(|v| &v.id) };
     Some((
         report::finding_picture(image, anatomy, &subject),
         picture_name(series, index, observation),
