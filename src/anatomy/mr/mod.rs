@@ -76,6 +76,8 @@ pub fn find(image: &Image) -> Anatomy {
         canal,
         tissue_quotients: Some(quotients::tissue_quotients(&spine)),
         vertebrae,
+        body_outline: None,
+        bone: None,
         problems,
     }
 }
@@ -151,6 +153,8 @@ fn nothing_found(sentence: String) -> Anatomy {
         canal: None,
         vertebrae: Vec::new(),
         tissue_quotients: None,
+        body_outline: None,
+        bone: None,
         problems: vec![Problem::new(ProblemCode::SpineNotFound, Severity::Warning, sentence)],
     }
 }
