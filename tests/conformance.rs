@@ -19,20 +19,44 @@ fn probe() {
     let mut ok = 0;
     for line in csv.lines().skip(1) {
         let row = split(line);
-        let (path, ts, samples, bits, photometric, lossy, sha) = (&row[0], &row[3], &row[7], &row[9], &row[8], &row[12], &row[14]);
+        let (path, ts, samples, bits, photometric, lossy, sha) =
+            (&row[0], &row[3], &row[7], &row[9], &row[8], &row[12], &row[14]);
         let result = stored_values(&root.join(path), 1 << 30);
         let supported = samples == "1" && (bits == "8" || bits == "16") && !sha.is_empty();
         match result {
             Ok(v) => {
                 let mut hash = Sha256::new();
                 for s in &v.values {
-                    if v.layout.bits_allocated == 8 { hash.update([*s as u8]) } else { hash.update(s.to_le_bytes()) }
+                    if v.layout.bits_allocated == 8 {
+                        hash.update([*s as u8])
+                    } else {
+                        hash.update(s.to_le_bytes())
+                    }
                 }
                 let mut d = String::new();
-                for b in hash.finalize() { d += &format!("{b:02x}"); }
-                if d == *sha { ok += 1 } else {
-                    let (lo, hi) = if v.layout.signed { (v.values.iter().map(|&s| s as i16 as i32).min(), v.values.iter().map(|&s| s as i16 as i32).max()) } else { (v.values.iter().map(|&s| s as i32).min(), v.values.iter().map(|&s| s as i32).max())};
-                    eprintln!("DIFF {path} {ts} {photometric} lossy {lossy} sha '{}' min {lo:?} {} max {hi:?} {}", &sha[..sha.len().min(8)], row[15], row[16]);
+                for b in hash.finalize() {
+                    d += &format!("{b:02x}");
+                }
+                if d == *sha {
+                    ok += 1
+                } else {
+                    let (lo, hi) = if v.layout.signed {
+                        (
+                            v.values.iter().map(|&s| s as i16 as i32).min(),
+                            v.values.iter().map(|&s| s as i16 as i32).max(),
+                        )
+                    } else {
+                        (
+                            v.values.iter().map(|&s| s as i32).min(),
+                            v.values.iter().map(|&s| s as i32).max(),
+                        )
+                    };
+                    eprintln!(
+                        "DIFF {path} {ts} {photometric} lossy {lossy} sha '{}' min {lo:?} {} max {hi:?} {}",
+                        &sha[..sha.len().min(8)],
+                        row[15],
+                        row[16]
+                    );
                 }
             }
             Err(e) if supported => eprintln!("FAIL {path} {ts}: {e}"),
@@ -56,13 +80,32 @@ fn outcomes() {
             FileOutcome::NotDicom(p) => format!("not-dicom {}", p.sentence),
             FileOutcome::Failed(p) => format!("FAILED {} {}", p.code, p.sentence),
         };
-        if std::env::var_os("VERBOSE").is_some() { eprintln!("{rel}: {t}"); }
+        if std::env::var_os("VERBOSE").is_some() {
+            eprintln!("{rel}: {t}");
+        }
         by.entry(t.split(' ').next().unwrap().to_owned()).or_default().push(rel);
     }
-    for (k, v) in by { eprintln!("{k}: {}", v.len()); }
-    for study in &intake.studies { for s in &study.series {
-        eprintln!("{} {} n={} {:?} {:?} {:?} nv={:?} {:?}", study.id, s.id, s.slices.len(), s.grid.size(), s.tags.modality, s.slices[0].source.path.strip_prefix(&root).unwrap(), s.not_a_volume.as_ref().map(|p| &p.sentence), s.problems.iter().map(|p| format!("{}: {}", p.code, p.sentence)).collect::<Vec<_>>());
-    } }
+    for (k, v) in by {
+        eprintln!("{k}: {}", v.len());
+    }
+    for study in &intake.studies {
+        for s in &study.series {
+            eprintln!(
+                "{} {} n={} {:?} {:?} {:?} nv={:?} {:?}",
+                study.id,
+                s.id,
+                s.slices.len(),
+                s.grid.size(),
+                s.tags.modality,
+                s.slices[0].source.path.strip_prefix(&root).unwrap(),
+                s.not_a_volume.as_ref().map(|p| &p.sentence),
+                s.problems
+                    .iter()
+                    .map(|p| format!("{}: {}", p.code, p.sentence))
+                    .collect::<Vec<_>>()
+            );
+        }
+    }
 }
 
 fn split(line: &str) -> Vec<String> {

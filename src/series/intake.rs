@@ -162,10 +162,7 @@ fn not_dicom(head: &[u8]) -> Problem {
 
 /// Digits and dots, as the standard asks; an empty or other text is no key.
 fn is_valid_uid(uid: &str) -> bool {
-    !uid.is_empty()
-        && uid.len() <= 64
-        && uid.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        && uid.contains('.')
+    !uid.is_empty() && uid.len() <= 64 && uid.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
 /// Groups slices; also gives for each file the series of its first slice.

@@ -85,9 +85,9 @@ fn encapsulated(
         if head.length == u32::MAX {
             return Err(FrameTableError::Damaged { at });
         }
-        let left = len.saturating_sub(head.value_at);
-        items.push((head.value_at, length.min(left)));
-        if length >= left {
+        // A fragment that is cut off keeps its length, so that reading it tells.
+        items.push((head.value_at, length));
+        if length >= len.saturating_sub(head.value_at) {
             break;
         }
         at = head.value_at + length;
@@ -190,6 +190,12 @@ impl FrameTable {
                 None => return Ok(Err(Truncated { found: 0, expected: 1 })),
             },
         };
+        // What a file claims is believed only as far as the file goes.
+        let last = fragments.last().map_or(0, |&(at, length)| at.saturating_add(length));
+        if let Some(len) = source.known_len().filter(|&len| last > len) {
+            let found = expected.saturating_sub(last - len);
+            return Ok(Err(Truncated { found, expected }));
+        }
         let total = usize::try_from(expected).map_err(|_| io::ErrorKind::OutOfMemory)?;
         buffer.try_reserve_exact(total).map_err(|_| io::ErrorKind::OutOfMemory)?;
         for &(at, length) in fragments {

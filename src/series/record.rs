@@ -122,7 +122,8 @@ pub(crate) fn slices_of(file: usize, path: &Path, file_len: u64, header: &Header
         if expected / 16 > available {
             return failed(ProblemCode::ImpossibleSize, sentence);
         }
-        if expected > available {
+        // Colour may be stored with fewer samples of chroma; it is not read anyway.
+        if expected > available && layout.samples_per_pixel == 1 {
             truncated = Some(
                 Problem::new(ProblemCode::PixelDataTruncated, Severity::Blocks, sentence)
                     .with_number("found_bytes", available as f64)

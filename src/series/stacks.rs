@@ -352,21 +352,37 @@ fn numbers_of_frames(a: &[f64], b: &[f64]) -> Ordering {
     a.iter().zip(b).map(|(a, b)| a.total_cmp(b)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
 }
 
-/// Parts a stack where its halves have nothing to do with each other: a gap of three or more
-/// steps that is also wider than 10 mm. A smaller gap stays in the stack and is reported; here
-/// the mean step would put slices many millimetres from where they are.
+/// Parts a stack where its halves have nothing to do with each other: at a gap of three or more
+/// steps that is also wider than 10 mm, and at a gap behind which slices begin aside (blocks
+/// planned one by one). Another gap stays in the stack and is reported; at these the mean step
+/// would put slices far from where they are.
 fn split_at_wide_gaps(stack: Stack) -> Vec<Stack> {
-    let places: Vec<f64> = stack.slices.iter().map(along_normal).collect();
-    let steps: Vec<f64> = places.iter().zip(places.iter().skip(1)).map(|(a, b)| b - a).collect();
-    if steps.len() < 2 || stack.slices.first().is_some_and(|r| r.position.is_none()) {
+    let moves: Vec<[f64; 3]> = stack
+        .slices
+        .iter()
+        .zip(stack.slices.iter().skip(1))
+        .filter_map(|(a, b)| move_between(a, b))
+        .collect();
+    if moves.len() < 2 || moves.len() + 1 != stack.slices.len() {
         return vec![stack];
     }
-    let median = median(&steps);
+    let middle = [0, 1, 2]
+        .map(|axis| median(&moves.iter().filter_map(|m| m.get(axis).copied()).collect::<Vec<_>>()));
+    let [step, along_row, along_column] = middle;
+    let pixel = stack
+        .slices
+        .first()
+        .and_then(|slice| slice.spacing)
+        .map_or(f64::INFINITY, |spacing| spacing.into_iter().fold(0.0, f64::max));
+    let parts_here = |[forth, row, column]: [f64; 3]| {
+        let steps = forth / step;
+        let aside = (row - along_row * steps).hypot(column - along_column * steps);
+        (steps > 2.9 && forth > 10.0) || (steps > 1.5 && aside > pixel)
+    };
     let Stack { slices, problems, mut duplicates } = stack;
     let mut parts: Vec<Vec<SliceRecord>> = vec![Vec::new()];
     for (n, slice) in slices.into_iter().enumerate() {
-        let wide = n > 0 && steps.get(n - 1).is_some_and(|&s| s > 2.9 * median && s > 10.0);
-        if wide {
+        if n > 0 && moves.get(n - 1).is_some_and(|&m| parts_here(m)) {
             parts.push(Vec::new());
         }
         if let Some(part) = parts.last_mut() {
@@ -381,6 +397,16 @@ fn split_at_wide_gaps(stack: Stack) -> Vec<Stack> {
             duplicates: std::mem::take(&mut duplicates),
         })
         .collect()
+}
+
+/// From one slice's origin to the next, mm: along the normal, the rows and the columns of the
+/// first.
+fn move_between(a: &SliceRecord, b: &SliceRecord) -> Option<[f64; 3]> {
+    let (from, to, directions, n) = (a.position?, b.position?, a.orientation?, normal(a)?);
+    let dot = |direction: &[f64]| -> f64 {
+        direction.iter().zip(from.iter().zip(to)).map(|(d, (from, to))| d * (to - from)).sum()
+    };
+    Some([dot(&n), dot(&directions[..3]), dot(&directions[3..])])
 }
 
 /// The median; the upper of the two middle values of an even number. 0 for none.

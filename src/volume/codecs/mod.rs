@@ -5,7 +5,7 @@
 //! | native | implicit and explicit VR, deflated | own |
 //! | RLE | RLE Lossless | own |
 //! | JPEG | Baseline, Extended (8 bit), Lossless | crate `jpeg-decoder` |
-//! | JPEG-LS | lossless, near-lossless | crate `pure_jpegls` |
+//! | JPEG-LS | lossless, near-lossless | own |
 //! | JPEG 2000 | lossless, lossy, High-Throughput | crate `jpeg2k` on `openjp2` |
 
 mod jpeg;
