@@ -2,6 +2,7 @@
 //!
 //! One type, two providers (heuristic now, imported label maps later).
 
+pub mod ct;
 mod model;
 mod surface;
 
