@@ -17,6 +17,10 @@ mod record;
 mod sop_class;
 mod source;
 mod stacks;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod walker;
 mod wanted;
 
