@@ -192,3 +192,43 @@ pub fn run_rule_tests(rulebook: &Rulebook) -> Result<Vec<RuleTestResult>, Evalua
         .flat_map(|rule| rule.tests.iter().map(move |test| run_rule_test(rule, test)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_test_of_the_builtin_rulebook_passes() {
+        let rulebook = Rulebook::builtin().unwrap();
+        let results = run_rule_tests(&rulebook).unwrap();
+        assert!(results.len() > 150, "only {} tests ran", results.len());
+        let failed: Vec<_> = results.iter().filter(|result| !result.passed()).collect();
+        assert!(failed.is_empty(), "{failed:#?}");
+    }
+
+    #[test]
+    fn every_builtin_rule_is_tested_for_each_value_that_it_can_have() {
+        // What cannot have a value says so in its note.
+        let cannot = [
+            ("fracture-cause-not-known", Value::Met),
+            ("therapy-timing", Value::NotMet),
+            ("features-at-site", Value::NotMet),
+            ("prognosis", Value::NotMet),
+        ];
+        let rulebook = Rulebook::builtin().unwrap();
+        let mut conditions = 0;
+        for rule in &rulebook.rules {
+            if rule.when.node.keys().is_empty() {
+                continue;
+            }
+            conditions += 1;
+            for value in [Value::Met, Value::NotMet, Value::Unknown] {
+                let tested = rule.tests.iter().any(|test| test.expect == value);
+                let exempt = cannot.contains(&(rule.id.as_str(), value));
+                assert!(tested != exempt, "{} has no test for {value:?}, or needs no exemption", rule.id);
+                assert!(!exempt || rule.note.is_some(), "{} says nothing of its limits", rule.id);
+            }
+        }
+        assert!(conditions >= 35, "{conditions} rules with a condition");
+    }
+}

@@ -515,9 +515,26 @@ impl Reader<'_> {
     }
 }
 
-/// Identifiers that stand in a condition, roughly: enough to order terms by what they use.
+/// Identifiers that stand in a condition outside quotes, roughly: enough to order terms by what
+/// they use.
 fn words_of(condition: &str) -> impl Iterator<Item = &str> {
-    condition.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.')).filter(|word| !word.is_empty())
+    let mut quote = None;
+    condition
+        .split(move |c: char| match quote {
+            Some(open) => {
+                if c == open {
+                    quote = None;
+                }
+                true
+            }
+            None => {
+                if matches!(c, '"' | '\'') {
+                    quote = Some(c);
+                }
+                !(c.is_ascii_alphanumeric() || c == '_' || c == '.')
+            }
+        })
+        .filter(|word| !word.is_empty())
 }
 
 /// Names in braces.
