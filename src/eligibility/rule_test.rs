@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::condition::fits;
-use super::evaluate::{EvaluationError, evaluate_condition};
+use super::evaluate::{EvaluationError, Subject};
 use super::input::{KeyType, Scope, key, keys, nearest};
 use super::rulebook::{Rule, Rulebook};
 use super::verdict::Value;
@@ -169,7 +169,7 @@ fn data(scope: Scope, table: &toml::Table) -> Result<BTreeMap<String, Datum>, St
 pub fn run_rule_test(rule: &Rule, test: &RuleTest) -> Result<RuleTestResult, EvaluationError> {
     let (view, site) = test.given.view();
     let site = (rule.subject == Scope::Site).then_some(&site);
-    let reading = evaluate_condition(&rule.effective, &rule.id, &view, site)?;
+    let reading = Subject::new(&view, site).ask(&rule.effective, &rule.id)?;
     Ok(RuleTestResult {
         rule: rule.id.clone(),
         line: test.line,
