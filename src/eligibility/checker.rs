@@ -121,6 +121,17 @@ impl Checker<'_> {
             _ => None,
         };
         let own = self.source.offset_for(at.id).map(|(start, _)| start as usize);
+        // A function stands in the source at its bracket; its name is what people look for.
+        let name = match &at.expr {
+            Expr::Call(call) if call.target.is_none() && !is_operator(&call.func_name) => {
+                Some(call.func_name.as_str())
+            }
+            Expr::Select(select) if select.test => Some("has"),
+            _ => None,
+        };
+        if let (Some(name), Some(own)) = (name, own) {
+            return own.saturating_sub(name.len());
+        }
         match leftmost {
             Some(leftmost) => self.start_of(leftmost).min(own.unwrap_or(usize::MAX)),
             None => own.unwrap_or(0),
@@ -362,6 +373,11 @@ impl Checker<'_> {
         right: &Expression,
         bound: &[String],
     ) -> Result<Node, Refusal> {
+        for side in [left, right] {
+            if matches!(side.expr, Expr::Literal(LiteralValue::Null)) {
+                return self.refuse_null(side);
+            }
+        }
         let (left_operand, left_kind) = self.operand(left, bound)?;
         let (right_operand, right_kind) = self.operand(right, bound)?;
         match (left_kind, right_kind) {
@@ -435,7 +451,6 @@ impl Checker<'_> {
             Expr::Literal(LiteralValue::String(word)) => {
                 Ok((Operand::Word(word.inner().to_owned()), None))
             }
-            Expr::Literal(LiteralValue::Null) => self.refuse_null(at),
             Expr::Literal(LiteralValue::Boolean(_)) => self.refuse(
                 at,
                 "a comparison with true or false",
@@ -468,6 +483,10 @@ impl Checker<'_> {
                     ),
                     name => self.refuse_function(at, name),
                 }
+            }
+            Expr::Comprehension(comprehension) => {
+                self.comprehension(at, comprehension, &mut bound.to_vec())?;
+                self.refuse(at, "a condition is compared with a value", "join conditions with && and ||")
             }
             Expr::Ident(name) if !self.terms.contains_key(name) => {
                 self.term(at, name, bound).map(|node| (Operand::Word(node.to_cel()), None))
@@ -570,6 +589,10 @@ fn comparison(name: &str) -> Option<Comparison> {
         operators::GREATER_EQUALS => Some(Comparison::GreaterOrEqual),
         _ => None,
     }
+}
+
+fn is_operator(name: &str) -> bool {
+    is_binary(name) || matches!(name, operators::LOGICAL_NOT | operators::NEGATE)
 }
 
 fn is_binary(name: &str) -> bool {

@@ -37,11 +37,6 @@ impl SiteMembers {
         }
     }
 
-    /// Whether it is a vertebra, numbered or not.
-    pub fn is_vertebra(&self) -> bool {
-        self.region.is_none()
-    }
-
     /// Whether a row of the findings speaks of it.
     pub fn has(&self, vertebra: Option<&String>, region: Option<Region>, side: Option<Side>) -> bool {
         match (vertebra, region) {
