@@ -3,7 +3,7 @@
 use glam::DVec3;
 
 use super::morphometry::S1;
-use super::shapes::rod;
+use super::shapes::{rod, smooth_step};
 use super::skeleton::{Along, Segment, Skeleton};
 
 const FAR: f64 = -50.0;
@@ -52,9 +52,11 @@ pub(super) fn ilium(first_sacral: &Segment, p: DVec3) -> f64 {
     let joint = 43.5 - 0.42 * (back - half.y) + 0.18 * z.clamp(-60.0, 30.0)
         + 0.012 * (back - 30.0).min(0.0) * (back - 30.0).min(0.0) * 0.4;
     let out = (side - joint - 2.6) * 0.9;
-    let thickness = if back > 10.0 { 13.0 } else { 9.0 };
+    let thickness = 7.5 + 8.0 * smooth_step((back - 8.0) / 26.0);
     let crest = 22.0 + 0.9 * (side - 55.0).clamp(-20.0, 35.0) - 0.004 * back * back;
-    out.min(thickness - out).min(crest - z).min(z + 78.0).min(46.0 - back).min(back + 75.0)
+    // Rounded where it ends behind.
+    let end = 46.0 - 0.06 * (out - 0.5 * thickness) * (out - 0.5 * thickness) - back;
+    out.min(thickness - out).min(crest - z).min(z + 78.0).min(end).min(back + 75.0)
 }
 
 /// Distance to the ribs of a thoracic segment in its own axes, positive inside.
