@@ -60,11 +60,8 @@ fn body(segment: &Segment, p: DVec3) -> (f64, f64) {
     let across = across * (1.0 - 0.10 * waist);
     // The front wall is hollow too; the back wall nearly straight.
     let v = p.y + if p.y > 0.0 { 0.09 * depth * waist } else { 0.015 * depth * waist };
-    let v = if p.y < 0.0 {
-        v + bulge_at(segment, p.x, p.z) * smooth_step(-p.y / half.y)
-    } else {
-        v
-    };
+    let v =
+        if p.y < 0.0 { v + bulge_at(segment, p.x, p.z) * smooth_step(-p.y / half.y) } else { v };
     // L5 and the sacrum have a flat back, the others are dented by about a millimetre and a half.
     let dent = if segment.row >= 16 { 0.3 } else { 1.6 };
     (body_outline(p.x, v, across, depth, dent), endplate)
@@ -101,9 +98,8 @@ fn posterior_elements(segment: &Segment, p: DVec3) -> f64 {
         let (along, across) = (0.62 * q.x - 0.78 * q.y, 0.78 * q.x + 0.62 * q.y);
         DVec3::new(0.66 * along, across, q.z)
     };
-    let pillar_rod = |from: DVec3, ra: f64, to: DVec3, rb: f64| {
-        rod(turned(p), turned(from), ra, turned(to), rb)
-    };
+    let pillar_rod =
+        |from: DVec3, ra: f64, to: DVec3, rb: f64| rod(turned(p), turned(from), ra, turned(to), rb);
     let superior_u = side + 0.45 * pedicle_width.min(11.0) + 1.0;
     let superior_v = back - 0.72 * canal_depth;
     let isthmus = DVec3::new(superior_u - 1.0, superior_v - 1.0, 0.2 * height);
@@ -111,15 +107,15 @@ fn posterior_elements(segment: &Segment, p: DVec3) -> f64 {
         DVec3::new(superior_u, superior_v, 0.3 * height),
         5.0,
         DVec3::new(superior_u + 2.0, superior_v - 1.5, 1.25 * height),
-        3.9,
+        4.4,
     ));
     let inferior = DVec3::new(side - 0.5, back - canal_depth - 2.0, -0.7 * height);
-    d = d.max(pillar_rod(isthmus, 4.4, inferior, 4.2));
+    d = d.max(pillar_rod(isthmus, 4.8, inferior, 4.7));
     d = d.max(pillar_rod(
         inferior,
-        4.2,
+        4.7,
         DVec3::new(side, back - canal_depth - 3.5, -1.55 * height),
-        3.6,
+        4.2,
     ));
     // Lamina: a sloping slab from the pillar to the root of the spinous process.
     let root = back - canal_depth - 2.0;
@@ -153,7 +149,10 @@ fn posterior_elements(segment: &Segment, p: DVec3) -> f64 {
 pub(super) fn distance(segment: &Segment, p: DVec3) -> BoneDistance {
     let half = segment.half_size();
     let reach = DVec3::new(p.x.abs(), p.y, p.z);
-    if p.z.abs() > 3.4 * half.z || reach.x > half.x + 48.0 || p.y > half.y + 8.0 || p.y < -half.y - 66.0
+    if p.z.abs() > 3.4 * half.z
+        || reach.x > half.x + 48.0
+        || p.y > half.y + 8.0
+        || p.y < -half.y - 66.0
     {
         return BoneDistance { wall: FAR, endplate: FAR, posterior: FAR };
     }

@@ -81,7 +81,7 @@ impl Palette {
                     marrow_fine: 0.20,
                     marrow_coarse: 0.12,
                     marrow_endplate: 0.25,
-                    posterior_marrow: 1.15,
+                    posterior_marrow: 1.7,
                     pelvic_marrow: 0.8,
                     basivertebral: 75.0,
                     tumour: 58.0,

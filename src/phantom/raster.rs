@@ -123,8 +123,7 @@ fn slice(scene: &Scene<'_>, grid: &Grid, k: usize) -> Vec<i16> {
     let thickness = spec.slice_thickness_mm / spec.slice_spacing_mm;
     let offset = |n: usize, count: usize| (n as f64 + 0.5) / count as f64 - 0.5;
     let reach = DENSE_WITHIN_MM
-        + 0.5
-            * (spec.slice_thickness_mm.powi(2) + 2.0 * spec.pixel_spacing_mm.powi(2)).sqrt();
+        + 0.5 * (spec.slice_thickness_mm.powi(2) + 2.0 * spec.pixel_spacing_mm.powi(2)).sqrt();
     let mut values = vec![0.0; ni * nj];
     for j in 0..nj {
         for i in 0..ni {
@@ -177,11 +176,8 @@ fn slice(scene: &Scene<'_>, grid: &Grid, k: usize) -> Vec<i16> {
         Modality::MrT1 => {
             for j in 0..nj {
                 for i in 0..ni {
-                    let place = grid.to_lps(ContinuousIndex {
-                        i: i as f64,
-                        j: j as f64,
-                        k: k as f64,
-                    });
+                    let place =
+                        grid.to_lps(ContinuousIndex { i: i as f64, j: j as f64, k: k as f64 });
                     values[j * ni + i] *= coil(scene.skeleton, vector(place))
                         * saturation_band(scene.skeleton, vector(place));
                 }

@@ -80,11 +80,12 @@ impl<'a> Scene<'a> {
                 // Marrow lost just in front of the opening, and everything in the opening itself.
                 let shallow = DVec3::new(d.x, d.y * 1.9, d.z * 1.25);
                 let share = smooth_step(
-                    self.blob(shallow, &Lesion { radius_mm: 0.62 * lesion.radius_mm, ..*lesion }) / 2.5,
+                    self.blob(shallow, &Lesion { radius_mm: 0.62 * lesion.radius_mm, ..*lesion })
+                        / 2.5,
                 );
                 let across = (d.x * d.x + (1.3 * d.z) * (1.3 * d.z)).sqrt();
-                let opening = occupancy(0.5 * gap_mm - across, 2.0)
-                    * if d.y < 3.0 { 1.0 } else { 0.0 };
+                let opening =
+                    occupancy(0.5 * gap_mm - across, 2.0) * if d.y < 3.0 { 1.0 } else { 0.0 };
                 if gap_mm > 0.0 { share.max(opening) } else { share }
             }
         }
@@ -102,7 +103,7 @@ impl<'a> Scene<'a> {
     /// A place moved by under a millimetre, smoothly: no bone is as regular as a formula.
     pub fn warped(&self, p: DVec3) -> DVec3 {
         let q = p / 8.0;
-        p + 0.8
+        p + 0.65
             * DVec3::new(
                 self.texture.at(q + DVec3::splat(3.3)),
                 self.texture.at(q + DVec3::splat(11.7)),
@@ -145,10 +146,8 @@ impl<'a> Scene<'a> {
             near.ilium = pelvis::ilium(&self.skeleton.segments[first], p);
         }
         let from = along.index.saturating_sub(1);
-        for (slot, (index, segment)) in near
-            .segments
-            .iter_mut()
-            .zip(self.skeleton.segments.iter().enumerate().skip(from))
+        for (slot, (index, segment)) in
+            near.segments.iter_mut().zip(self.skeleton.segments.iter().enumerate().skip(from))
         {
             let local = segment.to_local(p);
             if self.has(Surrounding::Ribs) {
@@ -185,7 +184,7 @@ impl<'a> Scene<'a> {
         let mut value = over(palette.air, palette.skin, occupancy(skin, w));
         // Septa run through fat as thin darker sheets.
         let septum = smooth_step(1.0 - grain(7.0).abs() / 0.10);
-        let fat = over(palette.fat + palette.fat_grain * grain(3.0), palette.muscle, 0.22 * septum);
+        let fat = over(palette.fat + palette.fat_grain * grain(3.0), palette.muscle, 0.10 * septum);
         value = over(value, fat, occupancy(skin - 1.8, w));
 
         // Fascia of the trunk: beneath it the wall's muscle, then the cavity.
@@ -268,7 +267,8 @@ impl<'a> Scene<'a> {
         let streak = smooth_step((streaks - 1.15 + 0.14 * (row - 14.0)) / 0.5);
         let tissue = over(muscle, fat, 0.7 * streak);
         // The cleft between the two muscles, and loose fat beside the spinous processes.
-        let cleft = slab(a, y, [20.0, 8.0], [36.0 * size, 46.0], 0.9 + 0.5 * (row - 14.0).clamp(0.0, 3.0));
+        let cleft =
+            slab(a, y, [20.0, 8.0], [36.0 * size, 46.0], 0.9 + 0.5 * (row - 14.0).clamp(0.0, 3.0));
         let midline = 3.0 - a + 0.2 * (y - 20.0).max(0.0);
         let tissue = over(tissue, fat, 0.75 * occupancy(cleft.max(midline), 1.5));
         over(under, tissue, share)
@@ -299,7 +299,11 @@ impl<'a> Scene<'a> {
             let shift = side * (14.0 * parting).min(32.0);
             let radius = 9.5 - 3.5 * narrowed;
             let artery = ellipse(along.u - 8.0 + 4.0 * narrowed - shift, v, radius, radius);
-            value = over(value, palette.vessel_wall, occupancy(artery + 1.0, w) * (1.0 - occupancy(artery, w)));
+            value = over(
+                value,
+                palette.vessel_wall,
+                occupancy(artery + 1.0, w) * (1.0 - occupancy(artery, w)),
+            );
             value = over(value, palette.artery, occupancy(artery, w));
         }
         value
@@ -339,19 +343,18 @@ impl<'a> Scene<'a> {
         if canal > -4.0 {
             // Yellow ligament lines the back of the canal between the laminae.
             if v < 0.0 && row < S1 as f64 {
-                value = over(value, palette.flavum, occupancy(canal + 3.2, self.width)
-                    * smooth_step((-v - 1.0) / 3.0));
+                value = over(
+                    value,
+                    palette.flavum,
+                    occupancy(canal + 3.2, self.width) * smooth_step((-v - 1.0) / 3.0),
+                );
             }
             value = over(value, palette.epidural_fat, occupancy(canal, self.width));
             let sac_taper = (1.0 - 0.28 * (row - 16.0).max(0.0)).max(0.0);
             if sac_taper > 0.05 {
                 let sac_v = v - 0.10 * depth;
-                let sac = ellipse(
-                    along.u,
-                    sac_v,
-                    0.40 * width * sac_taper,
-                    0.40 * depth * sac_taper,
-                );
+                let sac =
+                    ellipse(along.u, sac_v, 0.40 * width * sac_taper, 0.40 * depth * sac_taper);
                 value = over(value, palette.csf, occupancy(sac, self.width));
                 if row < 12.4 {
                     let taper = ((12.6 - row) / 1.0).clamp(0.25, 1.0);
@@ -391,8 +394,16 @@ impl<'a> Scene<'a> {
         }
         // Basivertebral vein: enters at the middle of the back wall.
         let from_wall = local.y + half.y;
-        if !segment.is_sacral() && from_wall < 0.7 * half.y && bulge_at(segment, local.x, local.z) < 1.0 {
-            let vein = ellipse(local.x, local.z + 0.5, 5.0 - 0.25 * from_wall, 2.6 - 0.1 * from_wall.max(0.0));
+        if !segment.is_sacral()
+            && from_wall < 0.7 * half.y
+            && bulge_at(segment, local.x, local.z) < 1.0
+        {
+            let vein = ellipse(
+                local.x,
+                local.z + 0.5,
+                5.0 - 0.25 * from_wall,
+                2.6 - 0.1 * from_wall.max(0.0),
+            );
             let share = smooth_step(vein / 1.6) * smooth_step((0.36 * half.y - from_wall) / 4.0);
             marrow = over(marrow, palette.basivertebral, share);
         }
@@ -409,7 +420,8 @@ impl<'a> Scene<'a> {
                     marrow = over(marrow, palette.tumour, share);
                 }
                 LesionKind::T1Replacement { signal_share } => {
-                    let tumour = palette.marrow * signal_share * (1.0 + 0.10 * coarse + 0.05 * fine);
+                    let tumour =
+                        palette.marrow * signal_share * (1.0 + 0.10 * coarse + 0.05 * fine);
                     marrow = over(marrow, tumour, share);
                 }
             }
@@ -444,14 +456,15 @@ impl<'a> Scene<'a> {
         let w = self.width;
         // The canal keeps its content against everything but bodies.
         let canal_share = occupancy(self.canal(along).0, w);
-        let mut value = self.simple_bone(under, near.wing, palette.arch_mm, p);
+        let mut value = self.simple_bone(under, near.wing, 0.75 * palette.arch_mm, p);
         value = self.simple_bone(value, near.ilium, 1.3 * palette.arch_mm, p);
         value = self.simple_bone(value, near.rib, palette.arch_mm, p);
         for &(index, local, d) in near.segments.iter().flatten() {
             if d.posterior > -1.0 {
                 let segment = &self.skeleton.segments[index];
                 let outer = occupancy(d.posterior, w);
-                let inner = occupancy((d.posterior - palette.arch_mm).max(d.body() - palette.wall_mm), w);
+                let inner =
+                    occupancy((d.posterior - palette.arch_mm).max(d.body() - palette.wall_mm), w);
                 let bone = over(palette.arch_cortex, self.marrow(segment, local, d.body()), inner);
                 value = over(value, bone, outer);
             }

@@ -42,7 +42,8 @@ pub(super) fn ellipse(x: f64, y: f64, a: f64, b: f64) -> f64 {
 /// The kidney-shaped outline of a body: half width `a`, half depth `b`, rounder in front, the
 /// posterior wall flat and dented forward by `dent` at the midline.
 pub(super) fn body_outline(u: f64, v: f64, a: f64, b: f64, dent: f64) -> f64 {
-    let dented = if v < 0.0 { v - dent * libm::exp(-(u / (0.45 * a)) * (u / (0.45 * a))) } else { v };
+    let dented =
+        if v < 0.0 { v - dent * libm::exp(-(u / (0.45 * a)) * (u / (0.45 * a))) } else { v };
     let x = (u / a).abs();
     let y = (dented / b).abs();
     // Exponents 2.5 sideways, 2.2 in front and 3.5 behind, without pow: blends of squares and cubes.
