@@ -133,11 +133,9 @@ impl Phantom {
     pub fn image(&self) -> Image {
         let validity = Validity::default();
         match self.spec.modality {
-            Modality::Ct => Image::Ct(Volume {
-                grid: self.grid.clone(),
-                voxels: self.voxels.clone(),
-                validity,
-            }),
+            Modality::Ct => {
+                Image::Ct(Volume { grid: self.grid.clone(), voxels: self.voxels.clone(), validity })
+            }
             Modality::MrT1 => Image::Mr {
                 grid: self.grid.clone(),
                 voxels: MrVoxels::Unsigned(self.voxels.iter().map(|&v| v as u16).collect()),
