@@ -47,10 +47,18 @@ pub struct Verdict {
     pub rulebook: String,
     /// Whether a clinical context was given.
     pub context_given: bool,
-    /// What is shown, ordered by precedence, subject and rule.
+    /// What is shown, ordered by precedence, outcome, subject and rule.
     pub outcomes: Vec<OutcomeRecord>,
+    /// Options that wait for something without which they must not be read as options, such as
+    /// the neurologic status. They are not to be printed: the requests in `outcomes` that name
+    /// what is missing stand for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only_as_request: Vec<OutcomeRecord>,
     /// Inputs that could still change something, with the outcomes they could change.
     pub missing: Vec<MissingInput>,
+    /// What people must know about how findings and context were joined.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Printed with every verdict.
     pub disclaimer: String,
 }
@@ -63,11 +71,12 @@ pub struct OutcomeRecord {
     pub outcome: String,
     /// `patient`, a site id, or `unlisted` (what would hold for a site that nobody has listed).
     pub subject: String,
-    /// Value of the condition.
+    /// Value of the condition together with what withholds it: met only where nothing stands
+    /// against it, so that an outcome that is withheld has the value `not_met`.
     pub value: Value,
     /// How it is presented.
     pub shown: Shown,
-    /// The outcome that withholds it.
+    /// The rule that withholds it, as `outcome (rule)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withheld_by: Option<String>,
     /// Full paths of inputs that could still change the value.
