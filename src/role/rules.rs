@@ -387,7 +387,7 @@ pub(super) static MR: &[Rule] = &[
     rule(TEXT, "a word for STIR", Weighting(Role::MrStir), 0.9, |c| {
         names_stir(c) && !c.names_flair()
     }),
-    rule(TEXT, "a word for FLAIR", Weighting(Role::Other), 1.0, |c| c.names_flair()),
+    rule(TEXT, "a word for FLAIR", Weighting(Role::Other), 1.0, names_flair),
     rule(TEXT, "a word for proton density", Weighting(Role::MrPd), 0.8, |c| {
         c.word(&["pd", "pdw", "pdwi", "proton", "dp"])
     }),
@@ -440,6 +440,10 @@ fn agent(c: &Clues<'_>) -> Option<bool> {
 /// tells of has the times of T2, and is none.
 fn plain_spin_echo(c: &Clues<'_>) -> bool {
     !c.gradient_echo() && !c.inverts() && !names_stir(c) && !c.piece(&["flair"]) && !c.names_flair()
+}
+
+fn names_flair(c: &Clues<'_>) -> bool {
+    c.names_flair()
 }
 
 fn names_stir(c: &Clues<'_>) -> bool {

@@ -50,7 +50,7 @@ fn read_tags(path: &Path) -> Option<SeriesTags> {
             [tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE]
         {
             let groups = object.get(sequence).and_then(|e| e.items()).and_then(<[_]>::first);
-            for group in groups.into_iter().flat_map(|item| item.iter()) {
+            for group in groups.into_iter().flat_map(InMemDicomObject::iter) {
                 let inner = group.items().and_then(<[_]>::first).and_then(|item| item.get(tag));
                 found = found.or_else(|| inner.cloned());
             }
