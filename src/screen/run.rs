@@ -9,6 +9,7 @@ use super::run_record::{
 };
 use super::study::{Options, StudyResult, study, tool};
 use crate::discover::{DiscoverError, discover};
+use crate::eligibility::StudyMatch;
 use crate::findings::schema::Choice;
 use crate::problem::{Problem, ProblemCode, Severity};
 use crate::report::{ReportError, json, markdown, write_atomically};
@@ -87,12 +88,15 @@ pub fn run(
         files: intake.files.iter().map(FileEntry::from).collect(),
         problems: all_problems(&intake, &problems),
     };
-    write_atomically(&out.join("run.json"), &json(&record)?)?;
+    write_atomically(&out.join("run.json"), &json("run.json", &record)?)?;
     Ok(record)
 }
 
 fn context_names(context: &crate::eligibility::ClinicalContext, study: &Study) -> bool {
-    context.matches_study(&study.study_instance_uid, &study.id.to_string(), &study.patient_id)
+    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let (uid, patient) = (known(&study.study_instance_uid), known(&study.patient_id));
+    context.matches_study(&study.id.to_string(), uid.as_deref(), patient.as_deref())
+        == StudyMatch::ThisStudy
 }
 
 fn screen_one(
@@ -154,8 +158,8 @@ fn write_study(folder: &Path, result: &StudyResult) -> Result<(), ReportError> {
     for (name, png) in &result.pictures {
         write_atomically(&folder.join(name), png)?;
     }
-    write_atomically(&folder.join("findings.json"), &json(&result.findings)?)?;
-    write_atomically(&folder.join("verdict.json"), &json(&result.verdict)?)?;
+    write_atomically(&folder.join("findings.json"), &json("findings.json", &result.findings)?)?;
+    write_atomically(&folder.join("verdict.json"), &json("verdict.json", &result.verdict)?)?;
     let page = markdown(&result.findings, Some(&result.verdict));
     write_atomically(&folder.join("report.md"), page.as_bytes())
 }
