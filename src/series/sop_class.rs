@@ -83,6 +83,11 @@ const NOT_IMAGE_MODALITIES: [&str; 19] = [
     "TEXTUREMAP",
 ];
 
+/// Radiotherapy; of these only class 1 is an image.
+const RT: &str = "1.2.840.10008.5.1.4.1.1.481.";
+/// Secondary Capture, single and multi-frame.
+const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
+
 /// Tells what an object is. The SOP class decides; Modality where the class is missing, private
 /// or as vague as Secondary Capture.
 pub(crate) fn object_kind(sop_class_uid: Option<&str>, modality: Option<&str>) -> ObjectKind {
@@ -103,11 +108,9 @@ pub(crate) fn object_kind(sop_class_uid: Option<&str>, modality: Option<&str>) -
     {
         return ObjectKind::NotAnImage;
     }
-    const RT: &str = "1.2.840.10008.5.1.4.1.1.481.";
     if let Some(class) = uid.strip_prefix(RT) {
         return if class == "1" { ObjectKind::OtherImage } else { ObjectKind::NotAnImage };
     }
-    const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
     if uid.starts_with("1.2.840.10008.5.1.4.1.1.") && !uid.starts_with(SECONDARY_CAPTURE) {
         return ObjectKind::OtherImage;
     }

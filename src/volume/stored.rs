@@ -46,12 +46,10 @@ pub(super) fn decode_frame(
             _ => layout.frame_bytes(),
         };
         table
-            .read(source, frame, frame_bytes, &mut scratch.bytes)
-            .map_err(unreadable)?
+            .read(source, frame, frame_bytes, &mut scratch.bytes)?
             .map_err(|t| SliceFailure::Truncated { found: t.found, expected: t.expected })?;
         decode(codec, layout, scratch)
-    })
-    .map_err(unreadable)?
+    })?
 }
 
 fn decode(codec: &Codec, layout: PixelLayout, scratch: &mut Scratch) -> Result<(), SliceFailure> {
@@ -70,8 +68,10 @@ fn codec_for(uid: &str) -> Result<&'static Codec, SliceFailure> {
         .ok_or_else(|| SliceFailure::UnsupportedTransferSyntax { uid: uid.to_owned() })
 }
 
-fn unreadable(error: std::io::Error) -> SliceFailure {
-    SliceFailure::Unreadable(error.to_string())
+impl From<std::io::Error> for SliceFailure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Unreadable(error.to_string())
+    }
 }
 
 fn from_table(error: FrameTableError) -> SliceFailure {
@@ -80,7 +80,7 @@ fn from_table(error: FrameTableError) -> SliceFailure {
         FrameTableError::Float => {
             SliceFailure::UnsupportedLayout("pixels in floating point".to_owned())
         }
-        FrameTableError::Io(error) => unreadable(error),
+        FrameTableError::Io(error) => error.into(),
         other => SliceFailure::Decode { codec: "fragments", what: other.to_string() },
     }
 }
@@ -92,8 +92,7 @@ fn from_table(error: FrameTableError) -> SliceFailure {
 /// When a frame cannot be decoded, the pixels are not one sample of 8 or 16 bits, or all frames
 /// together need more than `max_bytes`.
 pub fn stored_values(path: &Path, max_bytes: u64) -> Result<StoredValues, SliceFailure> {
-    let (layout, frames) = with_pixels(path, 0, |_, header| stored_layout(header))
-        .map_err(unreadable)?
+    let (layout, frames) = with_pixels(path, 0, |_, header| stored_layout(header))?
         .map_err(SliceFailure::UnsupportedLayout)?;
     let pixels = usize::from(layout.rows) * usize::from(layout.columns);
     let required = (pixels as u64).saturating_mul(u64::from(frames)).saturating_mul(2);

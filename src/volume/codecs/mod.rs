@@ -28,10 +28,13 @@ pub struct Codec {
     pub transfer_syntax_uids: &'static [&'static str],
     /// What stands in the bits that BitsStored leaves out.
     pub spare_bits: SpareBits,
-    /// Decodes the bytes of one frame into its samples, row by row, each as it stands in the
-    /// stream: bits that BitsStored leaves out are dealt with afterwards.
-    pub decode: fn(&[u8], PixelLayout, &mut [u16]) -> Result<(), CodecError>,
+    /// Decodes one frame.
+    pub decode: DecodeFrame,
 }
+
+/// Decodes the bytes of one frame into its samples, row by row, each as it stands in the stream:
+/// bits that BitsStored leaves out are dealt with afterwards.
+pub type DecodeFrame = fn(&[u8], PixelLayout, &mut [u16]) -> Result<(), CodecError>;
 
 /// What stands in the bits that BitsStored leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
