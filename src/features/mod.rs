@@ -1,6 +1,7 @@
 //! One question per file, one answer per vertebra: present, absent, indeterminate or not assessed.
 
 mod assess;
+mod body_doubts;
 mod body_samples;
 mod canal_distance;
 mod density_candidates;
