@@ -16,9 +16,7 @@ use osteoflag::findings::schema::{
     SeriesRecord, SiteRecord, StudyRecord, Tool, VertebraRecord,
 };
 use osteoflag::geometry::LpsPoint;
-use osteoflag::terms::{
-    ContrastMedium, FeatureId, Level, Provider, Region, Role, Side, Status,
-};
+use osteoflag::terms::{ContrastMedium, FeatureId, Level, Provider, Region, Role, Side, Status};
 
 // ---------------------------------------------------------------------------------------------
 // Builders
@@ -234,13 +232,19 @@ impl Answer {
         let subject = self.subject(subject);
         assert!(outcome.parse::<Outcome>().is_ok(), "{outcome} is no outcome");
         self.verdict.outcomes.iter().find(|record| {
-            record.outcome == outcome && record.subject == subject && record.shown != Shown::Withheld
+            record.outcome == outcome
+                && record.subject == subject
+                && record.shown != Shown::Withheld
         })
     }
 
     fn expect(&self, outcome: &str, subjects: &[&str]) {
         for subject in subjects {
-            assert!(self.find(outcome, subject).is_some(), "{outcome} at {subject} is missing:\n{}", self.listing());
+            assert!(
+                self.find(outcome, subject).is_some(),
+                "{outcome} at {subject} is missing:\n{}",
+                self.listing()
+            );
         }
     }
 
@@ -252,12 +256,20 @@ impl Answer {
     }
 
     fn expect_anywhere(&self, outcome: &str) {
-        assert!(self.verdict.outcomes.iter().any(|record| record.outcome == outcome), "{outcome}:\n{}", self.listing());
+        assert!(
+            self.verdict.outcomes.iter().any(|record| record.outcome == outcome),
+            "{outcome}:\n{}",
+            self.listing()
+        );
     }
 
     fn must_not(&self, outcome: &str, subjects: &[&str]) {
         for subject in subjects {
-            assert!(self.find(outcome, subject).is_none(), "{outcome} at {subject}:\n{}", self.listing());
+            assert!(
+                self.find(outcome, subject).is_none(),
+                "{outcome} at {subject}:\n{}",
+                self.listing()
+            );
         }
     }
 
@@ -338,8 +350,13 @@ fn platelet_twin(findings: &Findings, context: &str) {
             .verdict
             .outcomes
             .iter()
-            .find(|other| (&other.rule, &other.subject, &other.outcome) == (&record.rule, &record.subject, &record.outcome))
-            .unwrap_or_else(|| panic!("{} at {} is gone:\n{}", record.outcome, record.subject, twin.listing()));
+            .find(|other| {
+                (&other.rule, &other.subject, &other.outcome)
+                    == (&record.rule, &record.subject, &record.outcome)
+            })
+            .unwrap_or_else(|| {
+                panic!("{} at {} is gone:\n{}", record.outcome, record.subject, twin.listing())
+            });
         let outcome: Outcome = record.outcome.parse().unwrap();
         if outcome.family() == Family::Candidate && outcome != Outcome::ConsiderPainPump {
             options += 1;
@@ -385,7 +402,9 @@ fn w1_painful_lytic_pelvis_gets_ablation_and_cement_and_no_vertebral_options() {
     let verdict = answer(&findings, &context_text("w1"));
     let both = ["ilium:right", "acetabulum:right"];
     verdict.common();
-    for outcome in ["consider_ablation", "consider_cryoablation", "consider_cementoplasty_extraspinal"] {
+    for outcome in
+        ["consider_ablation", "consider_cryoablation", "consider_cementoplasty_extraspinal"]
+    {
         verdict.expect_shown(Shown::Proposed, outcome, &both);
     }
     verdict.expect("refer_surgery", &["acetabulum:right"]);
@@ -400,7 +419,12 @@ fn w1_painful_lytic_pelvis_gets_ablation_and_cement_and_no_vertebral_options() {
     }
     verdict.expect("mention_pain_pump", &["patient"]);
     verdict.expect("followup_pain_analgesia", &["patient"]);
-    for outcome in ["consider_augmentation", "consider_rf_ablation", "exclude_ablation_alone", "plan_scaffold_device"] {
+    for outcome in [
+        "consider_augmentation",
+        "consider_rf_ablation",
+        "exclude_ablation_alone",
+        "plan_scaffold_device",
+    ] {
         verdict.must_not_anywhere(outcome);
     }
     platelet_twin(&findings, &context_text("w1"));
@@ -412,7 +436,8 @@ fn w1_painful_lytic_pelvis_gets_ablation_and_cement_and_no_vertebral_options() {
 
 fn w3() -> Findings {
     use Level::{L1, T7, T8, T9, T10, T11, T12};
-    let mut case = Case::new("w3", "CT", &[Role::CtBone]).vertebrae(&[L1, T12, T11, T10, T9, T8, T7]);
+    let mut case =
+        Case::new("w3", "CT", &[Role::CtBone]).vertebrae(&[L1, T12, T11, T10, T9, T8, T7]);
     for level in [L1, T10, T7] {
         case = case.present(FeatureId::HeightLoss, At(level));
     }
@@ -434,7 +459,13 @@ fn w3_of_several_fractures_only_the_tender_flat_one_is_an_option() {
     // Radiofrequency is at most a provisional option: nothing says tumour, and the epidural
     // status is open, so that only the request stands for it.
     verdict.must_not("consider_rf_ablation", &["T10"]);
-    assert!(verdict.verdict.only_as_request.iter().any(|record| record.outcome == "consider_rf_ablation"));
+    assert!(
+        verdict
+            .verdict
+            .only_as_request
+            .iter()
+            .any(|record| record.outcome == "consider_rf_ablation")
+    );
     for level in ["T7", "L1"] {
         assert!(verdict.options(level).is_empty(), "{level}:\n{}", verdict.listing());
     }
@@ -509,8 +540,12 @@ fn w7_without_what_was_added_to_it_keeps_its_options_provisional() {
 // ---------------------------------------------------------------------------------------------
 
 const W9_LEVELS: [&str; 3] = ["T8", "L2", "L5"];
-const ABLATION: [&str; 4] =
-    ["consider_ablation", "consider_rf_ablation", "consider_cryoablation", "rare_exception_epidural"];
+const ABLATION: [&str; 4] = [
+    "consider_ablation",
+    "consider_rf_ablation",
+    "consider_cryoablation",
+    "rare_exception_epidural",
+];
 
 fn w9() -> Findings {
     use Level::{L1, L2, L3, L4, L5, T7, T8, T9, T10, T11, T12};
@@ -590,7 +625,8 @@ fn w9_nothing_tender_asks_where_the_pain_comes_from() {
     let diffuse = answer(&findings, &diffuse);
     diffuse.expect_shown(Shown::Proposed, "consider_pain_pump", &["patient"]);
     // Without the platelet count nothing changes but what procedures would need.
-    let twin = answer(&findings, &without(&context_text("w9c"), &["platelets_per_ul", "platelets_date"]));
+    let twin =
+        answer(&findings, &without(&context_text("w9c"), &["platelets_per_ul", "platelets_date"]));
     for level in W9_LEVELS {
         assert!(twin.options(level).is_empty(), "{}", twin.listing());
     }
@@ -619,9 +655,10 @@ fn deficit_comes_first(verdict: &Answer) {
         assert_eq!((record.subject.as_str(), record.shown), ("patient", Shown::Proposed));
         assert!(record.sentence.to_lowercase().contains("urgent"), "{}", record.sentence);
     }
-    let options = verdict.verdict.outcomes.iter().filter(|record| {
-        record.outcome.parse::<Outcome>().unwrap().family() == Family::Candidate
-    });
+    let options =
+        verdict.verdict.outcomes.iter().filter(|record| {
+            record.outcome.parse::<Outcome>().unwrap().family() == Family::Candidate
+        });
     for record in options {
         assert_eq!(record.shown, Shown::Withheld, "{}", verdict.listing());
         let by = record.withheld_by.as_deref();
@@ -631,7 +668,11 @@ fn deficit_comes_first(verdict: &Answer) {
     for record in &verdict.verdict.outcomes {
         let family = record.outcome.parse::<Outcome>().unwrap().family();
         assert!(!matches!(family, Family::FollowUp), "{}", record.outcome);
-        assert!(family != Family::Planning || record.outcome == "flag_adjacent_level", "{}", record.outcome);
+        assert!(
+            family != Family::Planning || record.outcome == "flag_adjacent_level",
+            "{}",
+            record.outcome
+        );
     }
 }
 
@@ -650,7 +691,10 @@ fn w10_a_deficit_comes_first_and_nothing_overrules_it() {
     deficit_comes_first(&answer(&findings, &twin_a));
     let twin_b = without(&context, &["platelets_per_ul", "platelets_date"]);
     deficit_comes_first(&answer(&findings, &twin_b));
-    deficit_comes_first(&answer(&findings, &without(&twin_a, &["platelets_per_ul", "platelets_date"])));
+    deficit_comes_first(&answer(
+        &findings,
+        &without(&twin_a, &["platelets_per_ul", "platelets_date"]),
+    ));
     // Twin c: a reader sees the canal and the epidural space free.
     let free = format!("{site}\nspinal_canal_involvement = false\nepidural_extension = false");
     let twin_c = answer(&findings, &changed(&context, site, &free));
@@ -685,7 +729,9 @@ fn without_a_context_no_option_is_shown_and_the_verdict_names_what_is_missing() 
         }
         let missing: Vec<&str> =
             answer.verdict.missing.iter().map(|missing| missing.input.as_str()).collect();
-        for input in ["patient.neurologic_deficit", "patient.platelets_per_ul", "site.exam_localizes_pain"] {
+        for input in
+            ["patient.neurologic_deficit", "patient.platelets_per_ul", "site.exam_localizes_pain"]
+        {
             assert!(missing.contains(&input), "{missing:?}");
         }
         answer.expect("request_clinical_input", &["patient"]);
