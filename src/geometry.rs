@@ -196,6 +196,34 @@ pub struct Grid {
     inverse: DMat3,
 }
 
+/// The plane in which slices lie.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Plane {
+    /// Within 30 degrees of the plane that separates head from feet.
+    Axial,
+    /// Within 30 degrees of the plane that separates left from right.
+    Sagittal,
+    /// Within 30 degrees of the plane that separates front from back.
+    Coronal,
+    /// None of these.
+    Oblique,
+}
+
 /// Why a grid cannot be built.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -280,6 +308,39 @@ impl Grid {
     /// Distance of voxel centres along i, j and k, mm.
     pub fn spacing(&self) -> [f64; 3] {
         [0, 1, 2].map(|axis| self.steps.col(axis).length())
+    }
+
+    /// The plane of the slices: that of the body axis nearest to their normal, within 30 degrees.
+    pub fn plane(&self) -> Plane {
+        let normal = self.step(0).cross(self.step(1));
+        let share = |part: f64| part.abs() / normal.length();
+        let limit = libm::cos(30f64.to_radians());
+        if share(normal.z()) > limit {
+            Plane::Axial
+        } else if share(normal.x()) > limit {
+            Plane::Sagittal
+        } else if share(normal.y()) > limit {
+            Plane::Coronal
+        } else {
+            Plane::Oblique
+        }
+    }
+
+    /// Lowest and highest LPS coordinates of the voxel centres.
+    pub fn bounds(&self) -> (LpsPoint, LpsPoint) {
+        let mut low = DVec3::INFINITY;
+        let mut high = DVec3::NEG_INFINITY;
+        let end = |n: usize| [0.0, n.saturating_sub(1) as f64];
+        for i in end(self.size[0]) {
+            for j in end(self.size[1]) {
+                for k in end(self.size[2]) {
+                    let corner = self.to_lps(ContinuousIndex { i, j, k }).0;
+                    low = low.min(corner);
+                    high = high.max(corner);
+                }
+            }
+        }
+        (LpsPoint(low), LpsPoint(high))
     }
 
     /// Volume of one voxel, mm³.
@@ -391,6 +452,17 @@ mod tests {
         )
         .unwrap();
         assert_eq!(frame.left, LpsVector::LEFT);
+    }
+
+    #[test]
+    fn the_plane_follows_the_normal_and_survives_a_tilted_gantry() {
+        let grid = |i, j, k| Grid::new([2, 2, 2], LpsPoint::new(0.0, 0.0, 0.0), i, j, k).unwrap();
+        let (x, y, z) = (LpsVector::LEFT, -LpsVector::ANTERIOR, LpsVector::HEAD);
+        assert_eq!(grid(x, y, z).plane(), Plane::Axial);
+        assert_eq!(grid(y, -z, x).plane(), Plane::Sagittal);
+        assert_eq!(grid(x, -z, y).plane(), Plane::Coronal);
+        assert_eq!(grid(x, y + z * 0.4, z).plane(), Plane::Axial);
+        assert_eq!(grid(x, y + z, z).plane(), Plane::Oblique);
     }
 
     #[test]

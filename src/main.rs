@@ -1,1 +1,5 @@
-fn main() {}
+//! The `osteoflag` command: see [`osteoflag::cli`].
+
+fn main() -> std::process::ExitCode {
+    osteoflag::cli::main().into()
+}

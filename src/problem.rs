@@ -93,6 +93,7 @@ pub enum ProblemCode {
     TooFewSlices,
     RescaleMissing,
     RescaleVaries,
+    LossyCompression,
     MemoryLimit,
     // Role
     RoleConflict,
@@ -203,6 +204,9 @@ impl ProblemCode {
             }
             Self::RescaleVaries => {
                 "RescaleSlope or RescaleIntercept varies between slices. Each slice was rescaled by its own."
+            }
+            Self::LossyCompression => {
+                "The pixels were compressed with loss: fine structure and exact values may be changed."
             }
             Self::MemoryLimit => {
                 "The volume would need more memory than allowed. Raise --max-memory or screen a smaller series."

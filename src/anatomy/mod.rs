@@ -2,7 +2,9 @@
 //!
 //! One type, two providers (heuristic now, imported label maps later).
 
+pub mod ct;
 mod model;
+pub mod mr;
 mod surface;
 
 pub use model::{Anatomy, Canal, CanalSection, Disc, Vertebra, VertebraId, VertebralBody};

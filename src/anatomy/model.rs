@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::surface::BodySurface;
 use crate::geometry::{Frame, LpsPoint};
+use crate::kernels::BitMask;
 use crate::problem::Problem;
 use crate::role::TissueQuotients;
 use crate::terms::{Level, Provider, SpineSection};
@@ -34,8 +35,31 @@ pub struct Anatomy {
     pub vertebrae: Vec<Vertebra>,
     /// MR signal quotients of the tissues, as evidence for the role.
     pub tissue_quotients: Option<TissueQuotients>,
+    /// The patient on the series' grid (CT): tissue in one piece, without couch and clothes, holes
+    /// (lung, bowel gas) filled slice by slice. `None` where no body was told from air.
+    pub body_outline: Option<BitMask>,
+    /// Bone on the series' grid (CT), every bone in view in one mask: a threshold over the
+    /// patient's own soft tissue, pieces of sensible size. Thin or porous marrow is left out, and
+    /// vessels full of contrast medium that touch bone may be in it: good for "is there bone
+    /// here", not for measuring.
+    pub bone: Option<BitMask>,
     /// What could not be found or followed, and where.
     pub problems: Vec<Problem>,
+}
+
+impl Anatomy {
+    /// Nothing found yet: what a provider starts from.
+    pub const fn empty(provider: Provider) -> Self {
+        Self {
+            provider,
+            canal: None,
+            vertebrae: Vec::new(),
+            tissue_quotients: None,
+            body_outline: None,
+            bone: None,
+            problems: Vec::new(),
+        }
+    }
 }
 
 /// The spinal canal as cross sections about every millimetre, from feet to head.

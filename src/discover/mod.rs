@@ -1,10 +1,11 @@
 //! Finds candidate files: recursive, blind to names and extensions, in a fixed order.
+//!
+//! Takes a path, gives the regular files below it. Nothing is opened here: what a file is, is
+//! told from its bytes by the room `series`, which opens each file once. [`archive_kind`] is the
+//! part of that question that belongs to this room.
 
-use std::path::PathBuf;
+mod archive;
+mod walk;
 
-/// A file that may be DICOM.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CandidateFile {
-    /// Where it lies.
-    pub path: PathBuf,
-}
+pub use archive::{ArchiveKind, archive_kind};
+pub use walk::{CandidateFile, DiscoverError, Discovered, discover};

@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::geometry::LpsPoint;
+use crate::geometry::{LpsPoint, Plane};
 use crate::problem::Problem;
 use crate::terms::{
     ContrastMedium, FeatureId, Level, Part, Provider, Reason, Region, Role, RoleEvidence, Side,
@@ -119,8 +119,8 @@ pub struct GeometryRecord {
     pub size: [usize; 3],
     /// Distance of voxel centres along a row, along a column and along the stack, mm.
     pub spacing_mm: [f64; 3],
-    /// Plane of the slices: axial, sagittal, coronal or oblique.
-    pub plane: String,
+    /// Plane of the slices.
+    pub plane: Plane,
     /// SliceThickness as the header says, mm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slice_thickness_mm: Option<f64>,

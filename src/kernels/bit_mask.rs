@@ -1,5 +1,7 @@
 //! One bit for each voxel of a grid.
 
+use rayon::prelude::*;
+
 /// A set of voxels of a `[k, j, i]` array, one bit each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BitMask {
@@ -13,6 +15,32 @@ impl BitMask {
     pub fn empty(size: [usize; 3]) -> Self {
         let len = size[0] * size[1] * size[2];
         Self { size, words: vec![0; len.div_ceil(64)] }
+    }
+
+    /// The voxels (i, j, k) of a grid of `size` for which `inside` holds.
+    pub fn from_fn(size: [usize; 3], inside: impl Fn(usize, usize, usize) -> bool + Sync) -> Self {
+        let len = size[0] * size[1] * size[2];
+        let mut words = vec![0u64; len.div_ceil(64)];
+        words.par_chunks_mut(1024).enumerate().for_each(|(chunk, words)| {
+            for (n, word) in words.iter_mut().enumerate() {
+                let start = (chunk * 1024 + n) * 64;
+                let (mut i, mut j) = (start % size[0], start / size[0] % size[1]);
+                let mut k = start / size[0] / size[1];
+                for bit in 0..64.min(len - start) {
+                    if inside(i, j, k) {
+                        *word |= 1 << bit;
+                    }
+                    i += 1;
+                    if i == size[0] {
+                        (i, j) = (0, j + 1);
+                        if j == size[1] {
+                            (j, k) = (0, k + 1);
+                        }
+                    }
+                }
+            }
+        });
+        Self { size, words }
     }
 
     /// `[columns, rows, slices]`.
@@ -71,6 +99,18 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn from_fn_asks_every_voxel_once(ni in 1usize..9, nj in 1usize..9, nk in 1usize..9, step in 1usize..7) {
+            let mask = BitMask::from_fn([ni, nj, nk], |i, j, k| (i + 2 * j + 3 * k) % step == 0);
+            for k in 0..nk {
+                for j in 0..nj {
+                    for i in 0..ni {
+                        prop_assert_eq!(mask.at(i, j, k), (i + 2 * j + 3 * k) % step == 0);
+                    }
+                }
+            }
+        }
+
         #[test]
         fn offsets_give_back_what_was_inserted(set in proptest::collection::btree_set(0usize..210, 0..60)) {
             let mut mask = BitMask::empty([5, 6, 7]);

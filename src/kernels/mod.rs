@@ -1,5 +1,25 @@
 //! Image operations that know nothing of DICOM or medicine: arrays `[k, j, i]`, `i` fastest.
 
+mod array3;
 mod bit_mask;
+mod components;
+mod convolve;
+mod distribution;
+mod morphology;
+mod profile;
+mod resample;
+pub mod fft_2d;
+pub mod gaussian_2d;
+pub mod plane;
 
+pub use array3::Array3;
 pub use bit_mask::BitMask;
+pub use components::{Component, Connectivity, components, fill_holes_in_slices, keep_components};
+pub use convolve::{Boundary, convolve_axis, gaussian, gaussian_weights, uniform};
+pub use distribution::{median, percentile};
+pub use morphology::{dilate, erode};
+pub use profile::{
+    gaussian_profile, gaussian_profile_in_view, interpolate, linear_fit, longest_run,
+    median_profile, uniform_profile,
+};
+pub use resample::{resample_onto, trilinear};

@@ -1,4 +1,27 @@
 //! What a series shows: contrast and kernel, from weighted evidence in tags and pixels.
+//!
+//! ```text
+//! tags ──rules──▶ assess ──▶ RoleAssessment ──pixel_look──▶ with_look ──anatomy──▶ refine
+//! ```
+//! Every rule is one entry of a table ([`rules`](self) for MR and what both share, the kernel
+//! names for CT). To add a rule: one entry there and one test. Free text (SeriesDescription,
+//! else ProtocolName) never decides alone for a role that a feature accepts: what rests on it is
+//! weak until pixels confirm it in [`refine`].
+
+mod assess;
+mod clues;
+mod convolution_kernel;
+mod pixels;
+mod refine;
+mod rules;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_on_data;
+
+pub use assess::assess;
+pub use pixels::{PixelLook, pixel_look};
+pub use refine::{refine, with_look};
 
 use crate::problem::Problem;
 use crate::terms::{ContrastMedium, Role, RoleEvidence};

@@ -1,0 +1,267 @@
+//! Cutting out one vertebral body: frame, outlines, endplates.
+
+use super::body_volume::BodyVolume;
+use super::endplates::{Endplate, Which, endplate};
+use super::outline::{Outlines, Prior, outlines};
+use crate::anatomy::model::VertebralBody;
+use crate::anatomy::surface::{BodySurface, EndplateSurface, OUTLINE_DIRECTIONS};
+use crate::geometry::{Frame, LocalPoint, LpsPoint};
+use crate::units::Share;
+use crate::volume::Volume;
+
+/// How far the centre may move from where the rhythm put it, mm; farther and the cut-out is not
+/// believed.
+const MAX_SHIFT_MM: f64 = 7.0;
+/// Steepest slope by which the frame follows the endplates (tan of 30 degrees).
+const MAX_SLOPE: f64 = 0.58;
+
+/// What is known of a body before it is cut out.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected {
+    /// Centre and axes along the spine line.
+    pub frame: Frame,
+    /// Slope of the lower and upper endplate to the front in that frame (tan), where a disc was
+    /// seen.
+    pub lower_slope: Option<f64>,
+    /// See `lower_slope`.
+    pub upper_slope: Option<f64>,
+    /// Height of the lower endplate over the centre, mm (negative).
+    pub lower_s: f64,
+    /// Height of the upper endplate, mm.
+    pub upper_s: f64,
+    /// Depth of the body, mm.
+    pub depth_mm: f64,
+    /// Width, mm.
+    pub width_mm: f64,
+    /// From the centre to the back wall, mm.
+    pub to_back_mm: f64,
+}
+
+/// The cut-out body, its centre (of the part in view) as the frame's origin; `None` when too
+/// little is in view or the centre runs away.
+pub fn cut_out(volume: &Volume<i16>, expected: &Expected) -> Option<VertebralBody> {
+    let slopes: Vec<f64> =
+        [expected.lower_slope, expected.upper_slope].into_iter().flatten().collect();
+    let mean = slopes.iter().sum::<f64>() / slopes.len().max(1) as f64;
+    let start = leaned(&expected.frame, mean, 0.0)?;
+    let flat = |s: f64, slope: Option<f64>| EndplateSurface {
+        coefficients: [
+            s,
+            slope.map_or(0.0, |t| (t - mean).clamp(-MAX_SLOPE, MAX_SLOPE)),
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+        ],
+    };
+    let mut frame = start;
+    let mut lower = flat(expected.lower_s, expected.lower_slope);
+    let mut upper = flat(expected.upper_s, expected.upper_slope);
+    let mut to_back = expected.to_back_mm;
+    let mut pass = fit(volume, &frame, expected, to_back, lower, upper)?;
+    // A second pass about the found centre, with axes at right angles to the found endplates.
+    let centre = pass.centre()?;
+    let shift = centre - expected.frame.origin;
+    if shift.length() > MAX_SHIFT_MM {
+        return None;
+    }
+    let slope = |n: usize| {
+        let both: Vec<f64> =
+            [(&pass.lower, expected.lower_slope), (&pass.upper, expected.upper_slope)]
+                .into_iter()
+                .filter(|(plate, _)| plate.seen_share > 0.3)
+                .map(|(plate, _)| plate.surface.coefficients[n])
+                .collect();
+        both.iter().sum::<f64>() / both.len().max(1) as f64
+    };
+    let (forward, side) = (slope(1), slope(2));
+    let moved = Frame { origin: centre, ..leaned(&frame, forward, side)? };
+    lower = carried(&pass.lower.surface, &frame, &moved);
+    upper = carried(&pass.upper.surface, &frame, &moved);
+    to_back += shift.dot(expected.frame.anterior);
+    frame = moved;
+    pass = fit(volume, &frame, expected, to_back, lower, upper)?;
+    let centre = pass.centre()?;
+    if (centre - expected.frame.origin).length() > MAX_SHIFT_MM {
+        return None;
+    }
+    Some(pass.into_body(centre))
+}
+
+/// The frame leaned so that a plane of these slopes (tan, to the front and to the left) is level.
+fn leaned(frame: &Frame, forward: f64, side: f64) -> Option<Frame> {
+    let f = forward.clamp(-MAX_SLOPE, MAX_SLOPE);
+    let l = side.clamp(-MAX_SLOPE, MAX_SLOPE);
+    let up = frame.up - frame.anterior * f - frame.left * l;
+    Frame::from_up_and_anterior(frame.origin, up, frame.anterior)
+}
+
+/// The plane through a surface's middle, expressed in another frame close to its own.
+fn carried(surface: &EndplateSurface, from: &Frame, to: &Frame) -> EndplateSurface {
+    let place =
+        |v: f64, u: f64| to.to_local(from.to_lps(LocalPoint { s: surface.height(v, u), v, u }));
+    let (a, b, c) = (place(0.0, 0.0), place(10.0, 0.0), place(0.0, 10.0));
+    let forward = (b.s - a.s) / (b.v - a.v).max(1.0);
+    let side = (c.s - a.s) / (c.u - a.u).max(1.0);
+    let height = a.s - forward * a.v - side * a.u;
+    EndplateSurface { coefficients: [height, forward, side, 0.0, 0.0, 0.0] }
+}
+
+struct Pass {
+    frame: Frame,
+    outlines: Outlines,
+    lower: Endplate,
+    upper: Endplate,
+    in_view: (i32, i32),
+}
+
+fn fit(
+    volume: &Volume<i16>,
+    frame: &Frame,
+    expected: &Expected,
+    to_back: f64,
+    lower: EndplateSurface,
+    upper: EndplateSurface,
+) -> Option<Pass> {
+    let (low, high) = (lower.height(0.0, 0.0), upper.height(0.0, 0.0));
+    if !(high - low > 4.0 && high - low < 60.0) {
+        return None;
+    }
+    let reach = low.abs().max(high.abs()) + 14.0;
+    let local = BodyVolume::new(volume, frame, (reach as i32).min(50));
+    let prior = Prior {
+        front: (expected.depth_mm - to_back).max(6.0),
+        back: to_back.max(5.0),
+        side: expected.width_mm / 2.0,
+    };
+    let in_view = local.heights_in_view((prior.front + prior.back) / 2.0, prior.side)?;
+    // Near the endplates a cross section cuts disc and rim: outlines stop before.
+    let from = (libm::ceil(low + 2.0) as i32).max(in_view.0);
+    let to = (libm::floor(high - 2.0) as i32).min(in_view.1);
+    if to - from < 2 {
+        return None;
+    }
+    let outlines = outlines(&local, &prior, from, to);
+    let surface = BodySurface {
+        first_outline_s: f64::from(outlines.first_s),
+        outlines: outlines.radii.clone(),
+        upper,
+        lower,
+        in_view_s: (f64::from(in_view.0), f64::from(in_view.1)),
+    };
+    let within = |s: f64| {
+        let surface = &surface;
+        move |v: f64, u: f64| {
+            libm::sqrt(v * v + u * u) < 0.85 * surface.radius(s, libm::atan2(u, v))
+        }
+    };
+    let lower = endplate(&local, Which::Lower, lower, in_view, within(low + 3.0));
+    let upper = endplate(&local, Which::Upper, upper, in_view, within(high - 3.0));
+    Some(Pass { frame: *frame, outlines, lower, upper, in_view })
+}
+
+impl Pass {
+    fn surface(&self) -> BodySurface {
+        BodySurface {
+            first_outline_s: f64::from(self.outlines.first_s),
+            outlines: self.outlines.radii.clone(),
+            upper: self.upper.surface,
+            lower: self.lower.surface,
+            in_view_s: (f64::from(self.in_view.0), f64::from(self.in_view.1)),
+        }
+    }
+
+    /// Centre of the part in view.
+    fn centre(&self) -> Option<LpsPoint> {
+        let surface = self.surface();
+        let (mut sum, mut n) = ([0.0f64; 3], 0u32);
+        for s in (self.in_view.0..=self.in_view.1).step_by(2) {
+            for v in (-40..=40).step_by(2) {
+                for u in (-40..=40).step_by(2) {
+                    let p = LocalPoint { s: f64::from(s), v: f64::from(v), u: f64::from(u) };
+                    if surface.position(p).depth() >= 0.0 {
+                        for (total, x) in sum.iter_mut().zip([p.s, p.v, p.u]) {
+                            *total += x;
+                        }
+                        n += 1;
+                    }
+                }
+            }
+        }
+        let [s, v, u] = sum.map(|x| x / f64::from(n.max(1)));
+        (n >= 20).then(|| self.frame.to_lps(LocalPoint { s, v, u }))
+    }
+
+    /// The body with its frame's origin moved to `centre`, surfaces expressed about it.
+    fn into_body(self, centre: LpsPoint) -> VertebralBody {
+        let old = self.surface();
+        let d = self.frame.to_local(centre);
+        let frame = Frame { origin: centre, ..self.frame };
+        let outlines = old.outlines.iter().map(|radii| recentred(radii, d.v, d.u)).collect();
+        let plate = |p: &EndplateSurface| {
+            let c = p.coefficients;
+            EndplateSurface {
+                coefficients: [
+                    p.height(d.v, d.u) - d.s,
+                    c[1] + 2.0 * c[3] * d.v + c[4] * d.u,
+                    c[2] + c[4] * d.v + 2.0 * c[5] * d.u,
+                    c[3],
+                    c[4],
+                    c[5],
+                ],
+            }
+        };
+        let surface = BodySurface {
+            first_outline_s: old.first_outline_s - d.s,
+            outlines,
+            upper: plate(&old.upper),
+            lower: plate(&old.lower),
+            in_view_s: (old.in_view_s.0 - d.s, old.in_view_s.1 - d.s),
+        };
+        let plates = (self.lower.seen_share + self.upper.seen_share) / 2.0;
+        let confidence = Share::new(0.5 * self.outlines.seen_share + 0.5 * plates);
+        VertebralBody { frame, surface, confidence }
+    }
+}
+
+/// A closed outline about an axis moved by (v, u) mm.
+fn recentred(radii: &[f32; OUTLINE_DIRECTIONS], dv: f64, du: f64) -> [f32; OUTLINE_DIRECTIONS] {
+    let n = radii.len();
+    let corners: Vec<(f64, f64)> = radii
+        .iter()
+        .enumerate()
+        .map(|(d, &r)| {
+            let a = super::outline::angle(d);
+            (f64::from(r) * libm::cos(a) - dv, f64::from(r) * libm::sin(a) - du)
+        })
+        .collect();
+    std::array::from_fn(|d| {
+        let a = super::outline::angle(d);
+        let (c, s) = (libm::cos(a), libm::sin(a));
+        let mut farthest = 0.0f64;
+        for m in 0..n {
+            // Where the ray from the new axis meets the side from corner m to the next.
+            let ((v0, u0), (v1, u1)) = (corners[m], corners[(m + 1) % n]);
+            let (across0, across1) = (u0 * c - v0 * s, u1 * c - v1 * s);
+            if (across0 <= 0.0) != (across1 <= 0.0) {
+                let f = across0 / (across0 - across1);
+                let along = (v0 + f * (v1 - v0)) * c + (u0 + f * (u1 - u0)) * s;
+                farthest = farthest.max(along);
+            }
+        }
+        farthest as f32
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_circle_seen_from_beside_its_centre_keeps_its_shape() {
+        let moved = recentred(&[20.0; 64], 3.0, 0.0);
+        assert!((f64::from(moved[0]) - 17.0).abs() < 0.1);
+        assert!((f64::from(moved[32]) - 23.0).abs() < 0.1);
+        assert!((f64::from(moved[16]) - libm::sqrt(400.0 - 9.0)).abs() < 0.1);
+    }
+}

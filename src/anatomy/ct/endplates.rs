@@ -1,0 +1,230 @@
+//! Endplates: the steepest fall from bone to disc over the cross section, as a quadratic surface.
+
+use super::body_volume::BodyVolume;
+use crate::anatomy::surface::EndplateSurface;
+use crate::kernels::median;
+
+/// Distance of the sampled places, mm.
+const GRID_MM: i32 = 3;
+/// How far from the expected plane the endplate is searched, mm.
+const REACH_MM: f64 = 7.0;
+/// Fall that gains one point, HU, and the distance from the expected plane that costs half a
+/// point, mm.
+const FALL_SCALE_HU: f64 = 150.0;
+const AWAY_SIGMA_MM: f64 = 5.0;
+/// A fall that counts as an endplate seen, HU.
+const SEEN_FALL_HU: f64 = 40.0;
+/// Coordinates are divided by this in the fit, mm, so that its six terms are of one size.
+const FIT_SCALE_MM: f64 = 15.0;
+/// Pull of the quadratic and of the linear terms towards the expected plane, per sample.
+const QUADRATIC_RIDGE: f64 = 0.01;
+const LINEAR_RIDGE: f64 = 0.002;
+/// Rounds of reweighting.
+const ROUNDS: usize = 6;
+
+/// Which endplate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Bone below, disc above.
+    Upper,
+    /// Bone above, disc below.
+    Lower,
+}
+
+/// A fitted endplate.
+pub struct Endplate {
+    /// The surface in the frame of the volume.
+    pub surface: EndplateSurface,
+    /// Share of the sampled places that show a fall and lie within 1.5 mm of the surface.
+    pub seen_share: f64,
+}
+
+/// Fits an endplate near the plane `expected`, over the places for which `inside` (v, u, mm) holds
+/// and within the heights in view. With too few places in view it stays the expected plane and
+/// its share is 0.
+pub fn endplate(
+    volume: &BodyVolume,
+    which: Which,
+    expected: EndplateSurface,
+    in_view: (i32, i32),
+    inside: impl Fn(f64, f64) -> bool,
+) -> Endplate {
+    let outward = if which == Which::Upper { 1 } else { -1 };
+    let mut samples = Vec::new();
+    let mut asked = 0u32;
+    for v in (-36..=36).step_by(GRID_MM as usize) {
+        for u in (-36..=36).step_by(GRID_MM as usize) {
+            let (v_mm, u_mm) = (f64::from(v), f64::from(u));
+            if !inside(v_mm, u_mm) {
+                continue;
+            }
+            asked += 1;
+            let plane = expected.height(v_mm, u_mm);
+            if let Some(sample) = steepest(volume, outward, plane, in_view, v, u) {
+                samples.push((v_mm / FIT_SCALE_MM, u_mm / FIT_SCALE_MM, sample.0, sample.1));
+            }
+        }
+    }
+    if samples.len() < 12 || (samples.len() as f64) < 0.4 * f64::from(asked) {
+        return Endplate { surface: expected, seen_share: 0.0 };
+    }
+    let prior = [
+        expected.coefficients[0],
+        expected.coefficients[1] * FIT_SCALE_MM,
+        expected.coefficients[2] * FIT_SCALE_MM,
+        0.0,
+        0.0,
+        0.0,
+    ];
+    let mut weights: Vec<f64> = samples.iter().map(|s| s.3).collect();
+    let mut fit = prior;
+    for _ in 0..ROUNDS {
+        let Some(next) = least_squares(&samples, &weights, &prior) else { break };
+        fit = next;
+        let residuals: Vec<f64> =
+            samples.iter().map(|s| (s.2 - value(&fit, s.0, s.1)).abs()).collect();
+        let spread = (1.48 * median(residuals.iter().copied()).unwrap_or(0.0)).max(0.5);
+        for ((weight, residual), sample) in weights.iter_mut().zip(&residuals).zip(&samples) {
+            let x = residual / (4.0 * spread);
+            *weight = if x < 1.0 { (1.0 - x * x) * (1.0 - x * x) * sample.3 } else { 0.0 };
+        }
+    }
+    let near = samples.iter().filter(|s| (s.2 - value(&fit, s.0, s.1)).abs() <= 1.5).count();
+    let k = FIT_SCALE_MM;
+    let coefficients =
+        [fit[0], fit[1] / k, fit[2] / k, fit[3] / (k * k), fit[4] / (k * k), fit[5] / (k * k)];
+    Endplate {
+        surface: EndplateSurface { coefficients },
+        seen_share: near as f64 / f64::from(asked.max(1)),
+    }
+}
+
+/// Height of the steepest fall near the plane at (v, u), mm with parts, and its weight.
+fn steepest(
+    volume: &BodyVolume,
+    outward: i32,
+    plane: f64,
+    in_view: (i32, i32),
+    v: i32,
+    u: i32,
+) -> Option<(f64, f64)> {
+    let from = libm::ceil(plane - REACH_MM) as i32;
+    let to = libm::floor(plane + REACH_MM) as i32;
+    let fall = |s: i32| -> f64 {
+        let mean = |a: i32, b: i32| {
+            f64::from(
+                volume.square_mean(s + a * outward, v, u)
+                    + volume.square_mean(s + b * outward, v, u),
+            ) / 2.0
+        };
+        mean(-2, -1) - mean(1, 2)
+    };
+    let mut best: Option<(f64, i32)> = None;
+    for s in from.max(in_view.0)..=to.min(in_view.1) {
+        let away = (f64::from(s) - plane) / AWAY_SIGMA_MM;
+        let gain = fall(s) / FALL_SCALE_HU - 0.5 * away * away;
+        if gain.is_finite() && best.is_none_or(|(top, _)| gain > top) {
+            best = Some((gain, s));
+        }
+    }
+    let (_, s) = best?;
+    let (a, b, c) = (fall(s - 1), fall(s), fall(s + 1));
+    if b < SEEN_FALL_HU {
+        return None;
+    }
+    let curve = a - 2.0 * b + c;
+    let shift = if curve < -1e-6 { (0.5 * (a - c) / curve).clamp(-0.5, 0.5) } else { 0.0 };
+    let shift = if shift.is_finite() { shift } else { 0.0 };
+    Some((f64::from(s) + shift, (b / FALL_SCALE_HU).min(1.5)))
+}
+
+fn terms(x: f64, y: f64) -> [f64; 6] {
+    [1.0, x, y, x * x, x * y, y * y]
+}
+
+fn value(fit: &[f64; 6], x: f64, y: f64) -> f64 {
+    terms(x, y).iter().zip(fit).map(|(t, c)| t * c).sum()
+}
+
+/// Weighted least squares of `s` over the six terms, pulled towards a prior.
+fn least_squares(
+    samples: &[(f64, f64, f64, f64)],
+    weights: &[f64],
+    prior: &[f64; 6],
+) -> Option<[f64; 6]> {
+    let mut normal = [[0.0f64; 7]; 6];
+    let mut total = 0.0;
+    for (&(x, y, s, _), &w) in samples.iter().zip(weights) {
+        let t = terms(x, y);
+        total += w;
+        for a in 0..6 {
+            for b in 0..6 {
+                normal[a][b] += w * t[a] * t[b];
+            }
+            normal[a][6] += w * t[a] * s;
+        }
+    }
+    for (n, row) in normal.iter_mut().enumerate() {
+        let ridge = total
+            * match n {
+                0 => 1e-6,
+                1 | 2 => LINEAR_RIDGE,
+                _ => QUADRATIC_RIDGE,
+            };
+        row[n] += ridge;
+        row[6] += ridge * prior[n];
+    }
+    solve(normal)
+}
+
+/// Gaussian elimination with pivots.
+fn solve(mut m: [[f64; 7]; 6]) -> Option<[f64; 6]> {
+    for column in 0..6 {
+        let mut pivot = column;
+        for row in column + 1..6 {
+            if m[row][column].abs() > m[pivot][column].abs() {
+                pivot = row;
+            }
+        }
+        if m[pivot][column].abs() < 1e-9 {
+            return None;
+        }
+        m.swap(column, pivot);
+        for row in 0..6 {
+            if row != column {
+                let factor = m[row][column] / m[column][column];
+                for n in column..7 {
+                    m[row][n] -= factor * m[column][n];
+                }
+            }
+        }
+    }
+    Some(std::array::from_fn(|n| m[n][6] / m[n][n]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_fit_gives_back_a_quadratic_in_spite_of_outliers(
+            c in proptest::array::uniform6(-1.0..1.0f64), outlier in 5usize..40,
+        ) {
+            let mut samples = Vec::new();
+            for n in 0..81 {
+                let (x, y) = (f64::from(n % 9 - 4) / 4.0, f64::from(n / 9 - 4) / 4.0);
+                samples.push((x, y, value(&c, x, y), 1.0));
+            }
+            samples[outlier].2 += 20.0;
+            let mut weights = vec![1.0; samples.len()];
+            weights[outlier] = 0.0;
+            let fit = least_squares(&samples, &weights, &[c[0], c[1], c[2], 0.0, 0.0, 0.0]).unwrap();
+            for (a, b) in fit.iter().zip(&c) {
+                // The ridge pulls the quadratic terms a little.
+                prop_assert!((a - b).abs() < 0.15, "{a} against {b}");
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The spine on CT, without learned weights.
+//!
+//! # Method
+//! A 2 mm grid ([`coarse`]); rays map the canal with a bone threshold relative to its own content
+//! ([`canal_map`]); a local, droppable Viterbi makes it a path ([`canal_path`]); left-right
+//! symmetry proves that it is a spine ([`spine_line`]); in the frame straightened along it
+//! ([`straightened`]) tilted disc evidence and the pedicle rhythm place the vertebrae by a second
+//! Viterbi ([`rhythm`]); on the native voxels each body is cut out by closed polar paths
+//! ([`outline`]) and quadratic endplates ([`endplates`]).
+//!
+//! # Limits
+//! Myelography, laminectomy, metal and a patient turned by more than 25 degrees are not covered.
+
+mod body;
+mod body_volume;
+mod canal;
+mod canal_map;
+mod canal_path;
+mod centre_line;
+mod coarse;
+mod disc_evidence;
+mod doubts;
+mod endplates;
+mod outline;
+mod patient;
+mod rhythm;
+mod sections;
+mod signals;
+mod spine_line;
+mod straightened;
+mod symmetry;
+mod vertebrae;
+
+use super::model::Anatomy;
+use crate::terms::Provider;
+use crate::volume::Volume;
+
+/// Finds the spine in a CT volume.
+///
+/// Never fails: what could not be found or followed is in [`Anatomy::problems`].
+pub fn find(volume: &Volume<i16>) -> Anatomy {
+    let mut anatomy = Anatomy::empty(Provider::Heuristic);
+    let Some(coarse) = coarse::coarse_grid(volume) else {
+        anatomy.problems.push(doubts::not_found());
+        return anatomy;
+    };
+    let patient = patient::patient(volume, &coarse);
+    anatomy.body_outline = patient.body_outline;
+    anatomy.bone = patient.bone;
+    let Some(line) = spine_line::spine_line(&coarse) else {
+        anatomy.problems.push(doubts::not_found());
+        return anatomy;
+    };
+    let straight = straightened::Straightened::new(volume, &line.frames);
+    let signals = signals::signals(&straight);
+    let discs = disc_evidence::disc_evidence(&signals);
+    let segments = rhythm::rhythm(&signals, &discs);
+    anatomy.canal = canal::canal(&line, &straight, &signals, &discs.in_view);
+    let measured = vertebrae::Measured { volume, line: &line, signals: &signals, discs: &discs };
+    anatomy.vertebrae = vertebrae::vertebrae(&measured, &segments);
+    sections::guess_sections(&coarse, &mut anatomy.vertebrae);
+    doubts::add_doubts(&mut anatomy, &coarse, &line);
+    anatomy
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::{Grid, LpsPoint, LpsVector};
+    use crate::problem::ProblemCode;
+    use crate::volume::Validity;
+    use proptest::prelude::*;
+
+    fn volume(size: [usize; 3], spacing: [f64; 3], voxels: Vec<i16>) -> Volume<i16> {
+        let grid = Grid::new(
+            size,
+            LpsPoint::new(-20.0, 30.0, 500.0),
+            LpsVector::new(spacing[0], 0.0, 0.0),
+            LpsVector::new(0.0, spacing[1], 0.1),
+            LpsVector::new(0.0, 0.3, spacing[2]),
+        )
+        .unwrap();
+        Volume { grid, voxels, validity: Validity::default() }
+    }
+
+    fn says_not_found(anatomy: &Anatomy) -> bool {
+        anatomy.vertebrae.is_empty()
+            && anatomy.problems.iter().any(|p| p.code == ProblemCode::SpineNotFound)
+    }
+
+    #[test]
+    fn one_voxel_is_no_spine() {
+        assert!(says_not_found(&find(&volume([1, 1, 1], [1.0, 1.0, 1.0], vec![50]))));
+    }
+
+    #[test]
+    fn padding_alone_is_no_spine_and_no_patient() {
+        let anatomy = find(&volume([40, 40, 20], [2.0, 2.0, 3.0], vec![-3024; 32000]));
+        assert!(says_not_found(&anatomy));
+        assert!(anatomy.body_outline.is_none() && anatomy.bone.is_none());
+    }
+
+    #[test]
+    fn water_without_bone_is_no_spine() {
+        assert!(says_not_found(&find(&volume([60, 60, 40], [2.0, 2.0, 3.0], vec![20; 144000]))));
+    }
+
+    #[test]
+    fn fewer_voxels_than_the_grid_says_is_no_spine() {
+        assert!(says_not_found(&find(&volume([4, 4, 4], [1.0, 1.0, 1.0], vec![0; 7]))));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn nothing_panics_on_noise_of_any_shape(
+            size in proptest::array::uniform3(1usize..26),
+            spacing in proptest::array::uniform3(0.4..9.0f64),
+            seed in any::<u32>(), spread in 1u32..4000,
+        ) {
+            let mut state = seed;
+            let voxels = (0..size.iter().product::<usize>()).map(|_| {
+                state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+                ((state >> 8) % spread) as i16 - 1000
+            }).collect();
+            find(&volume(size, spacing, voxels));
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The patient against air and couch, and bone against the patient's own soft tissue.
+
+use super::coarse::{Coarse, is_measured};
+use crate::geometry::{ContinuousIndex, Grid};
+use crate::kernels::{
+    BitMask, Connectivity, components, dilate, erode, fill_holes_in_slices, keep_components, median,
+};
+use crate::volume::Volume;
+
+/// Denser than this is tissue, HU.
+const TISSUE_HU: f64 = -300.0;
+/// What is thinner than twice this in the axial plane is couch, sheet or line, mm.
+const THIN_MM: f64 = 4.0;
+/// Bone is this much denser than the median of soft tissue, HU: cortex and dense marrow are, muscle
+/// and unenhanced vessels are not; more where noise asks for it.
+const BONE_CONTRAST_HU: (f64, f64) = (100.0, 200.0);
+/// Smallest piece of bone, mm³, and the share of it that must reach cortical density: vessels,
+/// kidneys and bowel full of contrast medium do not.
+const LEAST_BONE_MM3: f64 = 500.0;
+const CORTICAL_HU: f64 = 250.0;
+const CORTICAL_SHARE: f64 = 0.02;
+
+/// The masks on the grid of the series.
+pub struct Patient {
+    /// The patient, holes filled slice by slice; `None` when nothing is denser than air.
+    pub body_outline: Option<BitMask>,
+    /// Bone; `None` when there is none.
+    pub bone: Option<BitMask>,
+}
+
+/// Tells the patient from air and couch, and bone from soft tissue.
+pub fn patient(volume: &Volume<i16>, coarse: &Coarse) -> Patient {
+    let Some(inside) = coarse_body(coarse) else {
+        return Patient { body_outline: None, bone: None };
+    };
+    let grid = &volume.grid;
+    let nearest = NearestCoarse::new(grid, &coarse.grid);
+    let hu = |offset: usize| f64::from(volume.voxels[offset]);
+    let outline = BitMask::from_fn(grid.size(), |i, j, k| {
+        let offset = (k * grid.nj() + j) * grid.ni() + i;
+        is_measured(volume, offset)
+            && hu(offset) > TISSUE_HU
+            && nearest.offset(i, j, k).is_some_and(|at| inside.get(at))
+    });
+    let outline = fill_holes_in_slices(&outline);
+    let bone = bone(volume, coarse, &inside, &nearest);
+    Patient {
+        body_outline: (!outline.is_empty()).then_some(outline),
+        bone: bone.filter(|bone| !bone.is_empty()),
+    }
+}
+
+/// The largest piece of tissue on the coarse grid, without what is thin.
+fn coarse_body(coarse: &Coarse) -> Option<BitMask> {
+    let size = coarse.hu.size();
+    let tissue = BitMask::from_fn(size, |i, j, k| f64::from(coarse.hu.at(i, j, k)) > TISSUE_HU);
+    let r = libm::round(THIN_MM / coarse.spacing).max(1.0) as usize;
+    let opened = erode(&tissue, [r, r, 0]);
+    let pieces = components(&opened, Connectivity::Faces);
+    let largest = pieces.iter().max_by_key(|piece| piece.voxels)?;
+    let mut body = BitMask::empty(size);
+    for offset in largest.offsets(size) {
+        body.insert(offset);
+    }
+    // One voxel more than was worn away, within tissue: skin folds and fingers come back.
+    Some(dilate(&body, [r + 1, r + 1, 0]))
+}
+
+fn bone(
+    volume: &Volume<i16>,
+    coarse: &Coarse,
+    inside: &BitMask,
+    nearest: &NearestCoarse,
+) -> Option<BitMask> {
+    let soft = |at: usize| {
+        let hu = f64::from(coarse.hu.data()[at]);
+        (-20.0..120.0).contains(&hu)
+    };
+    let level =
+        median(inside.offsets().filter(|&at| soft(at)).map(|at| f64::from(coarse.hu.data()[at])))?;
+    let grid = &volume.grid;
+    // Noise of single voxels against their smoothed surroundings, on every seventh.
+    let [ni, nj, nk] = grid.size();
+    let mut differences = Vec::new();
+    for k in (0..nk).step_by(3) {
+        for j in (0..nj).step_by(7) {
+            for i in (0..ni).step_by(7) {
+                if let Some(at) = nearest.offset(i, j, k)
+                    && inside.get(at)
+                    && soft(at)
+                {
+                    let offset = (k * nj + j) * ni + i;
+                    let hu = f64::from(volume.voxels[offset]);
+                    differences.push((hu - f64::from(coarse.hu.data()[at])).abs());
+                }
+            }
+        }
+    }
+    let noise = 1.48 * median(differences)?;
+    let threshold = level + (2.5 * noise).clamp(BONE_CONTRAST_HU.0, BONE_CONTRAST_HU.1);
+    // Half of the contrast must remain after smoothing, so that single noisy voxels do not count.
+    let smoothed = level + 0.5 * (threshold - level);
+    let dense = BitMask::from_fn(grid.size(), |i, j, k| {
+        let offset = (k * nj + j) * ni + i;
+        f64::from(volume.voxels[offset]) > threshold
+            && is_measured(volume, offset)
+            && nearest
+                .offset(i, j, k)
+                .is_some_and(|at| inside.get(at) && f64::from(coarse.hu.data()[at]) > smoothed)
+    });
+    let least = (LEAST_BONE_MM3 / grid.voxel_mm3()).max(1.0);
+    Some(keep_components(&dense, Connectivity::Corners, |piece| {
+        let voxels = piece.voxels as f64;
+        voxels >= least && {
+            let cortical = piece
+                .offsets(grid.size())
+                .filter(|&offset| f64::from(volume.voxels[offset]) > level + CORTICAL_HU)
+                .count();
+            cortical as f64 >= CORTICAL_SHARE * voxels
+        }
+    }))
+}
+
+/// The coarse voxel nearest to a native one, by a fixed affine.
+struct NearestCoarse {
+    size: [usize; 3],
+    start: ContinuousIndex,
+    steps: [ContinuousIndex; 3],
+}
+
+impl NearestCoarse {
+    fn new(native: &Grid, coarse: &Grid) -> Self {
+        Self {
+            size: coarse.size(),
+            start: coarse.to_index(native.origin()),
+            steps: [0, 1, 2].map(|axis| coarse.vector_to_index(native.step(axis))),
+        }
+    }
+
+    fn offset(&self, i: usize, j: usize, k: usize) -> Option<usize> {
+        let [a, b, c] = &self.steps;
+        let (i, j, k) = (i as f64, j as f64, k as f64);
+        // The far border of the native grid may lie up to a coarse voxel beyond the last centre.
+        let axis = |start: f64, a: f64, b: f64, c: f64, n: usize| -> Option<usize> {
+            let x = libm::round(start + a * i + b * j + c * k);
+            (x > -1.5 && x < n as f64 + 0.5 && n > 0).then(|| (x.max(0.0) as usize).min(n - 1))
+        };
+        let x = axis(self.start.i, a.i, b.i, c.i, self.size[0])?;
+        let y = axis(self.start.j, a.j, b.j, c.j, self.size[1])?;
+        let z = axis(self.start.k, a.k, b.k, c.k, self.size[2])?;
+        Some((z * self.size[1] + y) * self.size[0] + x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anatomy::ct::coarse::coarse_grid;
+    use crate::geometry::{LpsPoint, LpsVector, VoxelIndex};
+    use crate::volume::Validity;
+
+    /// A cylinder of tissue of 60 mm radius with a lung and a rod of bone, over a thin couch.
+    fn cylinder() -> Volume<i16> {
+        let grid = Grid::new(
+            [100, 120, 10],
+            LpsPoint::new(-100.0, -100.0, 0.0),
+            LpsVector::new(2.0, 0.0, 0.0),
+            LpsVector::new(0.0, 2.0, 0.0),
+            LpsVector::new(0.0, 0.0, 5.0),
+        )
+        .unwrap();
+        let voxels = (0..grid.len())
+            .map(|n| {
+                let index = VoxelIndex { i: n % 100, j: n / 100 % 120, k: n / 12000 };
+                let p = grid.voxel_to_lps(index);
+                let distance = |x: f64, y: f64| libm::hypot(p.x() - x, p.y() - y);
+                if distance(0.0, 30.0) < 10.0 {
+                    700
+                } else if distance(25.0, 0.0) < 15.0 {
+                    -850
+                } else if distance(0.0, 0.0) < 60.0 {
+                    40
+                } else if (p.y() - 80.0).abs() < 3.0 {
+                    100
+                } else {
+                    -1000
+                }
+            })
+            .collect();
+        Volume { grid, voxels, validity: Validity::default() }
+    }
+
+    #[test]
+    fn the_couch_is_left_out_and_the_lung_filled() {
+        let volume = cylinder();
+        let coarse = coarse_grid(&volume).unwrap();
+        let found = patient(&volume, &coarse);
+        let outline = found.body_outline.unwrap();
+        let mm2 = outline.count() as f64 * 4.0 / 10.0;
+        let expected = std::f64::consts::PI * 60.0 * 60.0;
+        assert!((mm2 / expected - 1.0).abs() < 0.03, "{mm2} mm² against {expected}");
+        assert!(!outline.at(50, 90, 5), "couch");
+        assert!(outline.at(62, 50, 5), "lung");
+    }
+
+    #[test]
+    fn the_rod_of_bone_is_found_and_nothing_else() {
+        let volume = cylinder();
+        let coarse = coarse_grid(&volume).unwrap();
+        let bone = patient(&volume, &coarse).bone.unwrap();
+        let mm2 = bone.count() as f64 * 4.0 / 10.0;
+        let expected = std::f64::consts::PI * 100.0;
+        assert!((mm2 / expected - 1.0).abs() < 0.15, "{mm2} mm² against {expected}");
+        assert!(bone.at(50, 65, 5));
+    }
+}

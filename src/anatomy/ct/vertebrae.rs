@@ -1,0 +1,150 @@
+//! From segments of the straightened spine to vertebrae in the patient.
+
+use rayon::prelude::*;
+
+use super::body::{Expected, cut_out};
+use super::disc_evidence::{DiscEvidence, TILTS_DEGREES, limit_for_spacing};
+use super::rhythm::Segment;
+use super::signals::Signals;
+use super::spine_line::SpineLine;
+use crate::anatomy::model::{Disc, Vertebra, VertebraId};
+use crate::geometry::{Frame, LpsPoint};
+use crate::problem::{Problem, ProblemCode, Severity};
+use crate::units::{Millimetres, Share};
+use crate::volume::Volume;
+
+/// Mean mirror correlation below which a segment is no vertebra.
+const MIN_SYMMETRY: f64 = 0.4;
+/// Strength from which a disc counts as seen.
+const DISC_SEEN: f64 = 0.2;
+/// The centre lies this share of the depth in front of the back wall: depth is measured over the
+/// rims, half of it would be 3 mm too far forward.
+const CENTRE_OF_DEPTH: f64 = 0.43;
+/// Share in view below which a vertebra is said to be cut by the field.
+const WHOLE: f64 = 0.95;
+
+/// What the stages before have measured.
+pub struct Measured<'a> {
+    /// The native voxels.
+    pub volume: &'a Volume<i16>,
+    /// The line along the spine.
+    pub line: &'a SpineLine,
+    /// Sizes along it.
+    pub signals: &'a Signals,
+    /// Discs along it.
+    pub discs: &'a DiscEvidence,
+}
+
+/// The vertebrae of a chain of segments, from feet to head.
+pub fn vertebrae(measured: &Measured<'_>, segments: &[Segment]) -> Vec<Vertebra> {
+    let seen = |s: &usize| measured.discs.in_view[*s];
+    let n = measured.line.frames.len();
+    let (Some(first), Some(last)) = ((0..n).find(seen), (0..n).rev().find(seen)) else {
+        return Vec::new();
+    };
+    let mut found: Vec<Vertebra> = segments
+        .par_iter()
+        .filter_map(|segment| vertebra(measured, segment, first as f64, last as f64))
+        .collect();
+    for (at, vertebra) in found.iter_mut().enumerate() {
+        vertebra.id = VertebraId(format!("v{}", at + 1));
+    }
+    found
+}
+
+fn vertebra(measured: &Measured<'_>, segment: &Segment, first: f64, last: f64) -> Option<Vertebra> {
+    let Measured { line, signals, .. } = measured;
+    let n = line.frames.len();
+    let low = segment.low as f64 + segment.half_low;
+    let high = segment.high as f64 - segment.half_high;
+    // The centre of what is in view.
+    let middle = (low.max(first) + high.min(last)) / 2.0;
+    let at = (libm::round(middle).max(0.0) as usize).min(n - 1);
+    let within = segment.low.clamp(0, n as i64) as usize..segment.high.clamp(0, n as i64) as usize;
+    let symmetry = line.symmetry[within.clone()].iter().sum::<f64>() / within.len().max(1) as f64;
+    if within.is_empty() || symmetry <= MIN_SYMMETRY {
+        return None;
+    }
+    let frame = &line.frames[at];
+    let to_back = CENTRE_OF_DEPTH * signals.depth_mm[at];
+    let expected_centre =
+        body_place(line, signals, at, CENTRE_OF_DEPTH) + frame.up * (middle - at as f64);
+    let disc = |place: i64, strength: Option<f64>, half: f64| {
+        strength.filter(|&s| s >= DISC_SEEN)?;
+        disc(measured, segment, usize::try_from(place).ok().filter(|&s| s < n)?, half)
+    };
+    let disc_below = disc(segment.low, segment.disc_low, segment.half_low);
+    let disc_above = disc(segment.high, segment.disc_high, segment.half_high);
+    let slope = |disc: &Option<Disc>| {
+        disc.map(|disc| {
+            // Tilt of the disc plane against the body's own section of the line.
+            let up = disc.frame.up;
+            -up.dot(frame.anterior) / up.dot(frame.up).max(0.3)
+        })
+    };
+    let body = cut_out(
+        measured.volume,
+        &Expected {
+            frame: Frame { origin: expected_centre, ..*frame },
+            lower_slope: slope(&disc_below),
+            upper_slope: slope(&disc_above),
+            lower_s: low - middle,
+            upper_s: high - middle,
+            depth_mm: signals.depth_mm[at],
+            width_mm: signals.width_mm[at],
+            to_back_mm: to_back,
+        },
+    );
+    let centroid = body.as_ref().map_or(expected_centre, |body| body.frame.origin);
+    let fraction_in_view = Share::new(segment.fraction_in_view);
+    let mut problems = Vec::new();
+    if fraction_in_view.get() < WHOLE {
+        let percent = libm::round(100.0 * fraction_in_view.get());
+        problems.push(
+            Problem::new(
+                ProblemCode::VertebraCutByField,
+                Severity::Note,
+                format!("about {percent} % of the vertebra lies in the field of view"),
+            )
+            .with_number("fraction_in_view", fraction_in_view.get()),
+        );
+    }
+    Some(Vertebra {
+        id: VertebraId(String::new()),
+        level: None,
+        level_candidates: Vec::new(),
+        section_guess: None,
+        centroid,
+        fraction_in_view,
+        confidence: confidence(segment, symmetry),
+        body,
+        disc_below,
+        disc_above,
+        problems,
+    })
+}
+
+/// The place at a share of the body's depth in front of its back wall, in the middle of its width.
+fn body_place(line: &SpineLine, signals: &Signals, s: usize, share_of_depth: f64) -> LpsPoint {
+    let frame = &line.frames[s];
+    frame.origin
+        + frame.anterior * (signals.back_wall_mm[s] + share_of_depth * signals.depth_mm[s])
+        + frame.left * signals.middle_mm[s]
+}
+
+fn disc(measured: &Measured<'_>, segment: &Segment, s: usize, half: f64) -> Option<Disc> {
+    let limit = limit_for_spacing(usize::try_from(segment.high - segment.low).ok()?);
+    let tilt = TILTS_DEGREES[measured.discs.tilt[limit][s]].to_radians();
+    let frame = &measured.line.frames[s];
+    let up = frame.up * libm::cos(tilt) - frame.anterior * libm::sin(tilt);
+    let centre = body_place(measured.line, measured.signals, s, 0.5);
+    let frame = Frame::from_up_and_anterior(centre, up, frame.anterior)?;
+    Some(Disc { frame, half_height: Millimetres::new(half) })
+}
+
+/// Grows with the gain of the rhythm, with symmetry and with the share in view.
+fn confidence(segment: &Segment, symmetry: f64) -> Share {
+    let gain = libm::sqrt(segment.score.clamp(0.0, 1.0));
+    let symmetric = ((symmetry - 0.3) / 0.4).clamp(0.0, 1.0);
+    Share::new(gain * symmetric * (0.5 + 0.5 * segment.fraction_in_view))
+}

@@ -1,0 +1,214 @@
+//! The vertebral bodies on a sagittal (or isotropic) spine MR, without learning.
+//!
+//! # Method
+//! [`sagittal_stack`]: pictures of 1 mm, head to feet, front to back. [`plate_response`]: where
+//! flat plates lie, bright or dark. [`chain`]: dynamic programming over pairs of discs.
+//! [`extension`]: growth at both ends. [`wall_fit`], [`height_fit`], [`lateral_fit`]: a box for
+//! each body. Then outlines, canal, discs, and the signal quotients that tell T1 from T2.
+//!
+//! # Limits
+//! Levels are not named. Crops of few bodies, and whole series of dark marrow, may fall under
+//! the gate. The sacrum bends too sharply: S1 is often missing.
+
+mod body;
+mod canal;
+mod chain;
+mod contour;
+mod discs;
+mod extension;
+mod height_fit;
+mod lateral_fit;
+mod plate_response;
+mod quotients;
+mod sagittal_stack;
+mod wall_fit;
+
+use self::chain::BodyBox;
+use self::plate_response::Slab;
+use self::sagittal_stack::SagittalStack;
+use super::{Anatomy, Vertebra, VertebraId};
+use crate::problem::{Problem, ProblemCode, Severity};
+use crate::terms::Provider;
+use crate::units::Share;
+use crate::volume::Image;
+
+/// Score of a chain that is taken for a spine.
+const LEAST_CHAIN_SCORE: f64 = 1.2;
+/// Sizes of the pixel that are tried, mm: small bodies look large in small pixels.
+const SCALES: [f64; 3] = [1.0, 0.8, 0.6];
+
+/// The chain of bodies on the stack it was found on.
+struct FoundSpine {
+    stack: SagittalStack,
+    slabs: Vec<Slab>,
+    /// From head to feet.
+    bodies: Vec<BodyBox>,
+    /// Middle slice of each body.
+    slices: Vec<f64>,
+    width_over_depth: f64,
+    score: f64,
+}
+
+/// Finds the vertebrae of an MR series whose slices are roughly sagittal, or whose voxels are
+/// nearly cubes. For others, and where no spine is seen, the anatomy is empty and says why.
+pub fn find(image: &Image) -> Anatomy {
+    let stack = match SagittalStack::of(image) {
+        Ok(stack) => stack,
+        Err(reason) => return nothing_found(reason.to_string()),
+    };
+    let Some(spine) = find_spine(&stack) else {
+        return nothing_found(
+            "no chain of plates and bodies that repeats itself as a spine does was seen".to_owned(),
+        );
+    };
+    let vertebrae = vertebrae(&spine);
+    let canal = canal::canal(&vertebrae);
+    let problems = vec![
+        Problem::new(
+            ProblemCode::NoLevelAnchor,
+            Severity::Warning,
+            "on MR this version counts vertebrae and does not name them",
+        )
+        .with_number("vertebrae_count", vertebrae.len() as f64),
+    ];
+    Anatomy {
+        provider: Provider::Heuristic,
+        canal,
+        tissue_quotients: Some(quotients::tissue_quotients(&spine)),
+        vertebrae,
+        body_outline: None,
+        bone: None,
+        problems,
+    }
+}
+
+/// The found bodies as vertebrae, from feet to head.
+fn vertebrae(spine: &FoundSpine) -> Vec<Vertebra> {
+    let mut out: Vec<Vertebra> = Vec::new();
+    let mut boxes: Vec<&BodyBox> = Vec::new();
+    let cut = body::cut_out(spine);
+    for ((boxed, &slice), cut) in spine.bodies.iter().zip(&spine.slices).zip(cut).rev() {
+        let in_view = cut.fraction_in_view;
+        let mut problems = Vec::new();
+        if in_view < 0.95 {
+            problems.push(
+                Problem::new(
+                    ProblemCode::VertebraCutByField,
+                    Severity::Warning,
+                    "the edge of the field of view cuts the body",
+                )
+                .with_number("fraction_in_view", crate::units::rounded(in_view, 2)),
+            );
+        }
+        let centroid = cut.body.as_ref().map_or_else(
+            || spine.stack.to_lps(slice, boxed.row, boxed.column),
+            |body| body.frame.origin,
+        );
+        out.push(Vertebra {
+            id: VertebraId(format!("v{}", out.len() + 1)),
+            level: None,
+            level_candidates: Vec::new(),
+            section_guess: None,
+            centroid,
+            fraction_in_view: Share::new(in_view),
+            confidence: confidence(boxed, spine.score, in_view),
+            body: cut.body,
+            disc_below: None,
+            disc_above: None,
+            problems,
+        });
+        boxes.push(boxed);
+    }
+    let mm = spine.stack.pixel_mm;
+    let discs: Vec<_> = out
+        .windows(2)
+        .map(|pair| discs::between(pair[0].body.as_ref()?, pair[1].body.as_ref()?))
+        .collect();
+    let count = out.len();
+    for (n, vertebra) in out.iter_mut().enumerate() {
+        let ends = vertebra.body.as_ref().map(|body| {
+            [discs::End::Lower, discs::End::Upper].map(|e| discs::beyond(body, boxes[n], mm, e))
+        });
+        let [below, above] = ends.unwrap_or([None, None]);
+        vertebra.disc_below = if n == 0 { below } else { discs[n - 1] };
+        vertebra.disc_above = if n + 1 == count { above } else { discs[n] };
+    }
+    out
+}
+
+/// Grows with the plates seen, the likeness to a neighbour, the score of the chain and the share
+/// in view; less for bodies that only the extension found.
+fn confidence(body: &BodyBox, score: f64, in_view: f64) -> Share {
+    let seen = body.evidence;
+    let plates = (seen.plates / 1.2).clamp(0.0, 1.0);
+    let likeness = (seen.likeness / 0.6).clamp(0.0, 1.0);
+    let chain = ((score - 0.6) / 2.4).clamp(0.0, 1.0);
+    let found = if seen.core { 1.0 } else { 0.85 };
+    Share::new((0.35 * plates + 0.35 * likeness + 0.30 * chain) * found * (0.4 + 0.6 * in_view))
+}
+
+fn nothing_found(sentence: String) -> Anatomy {
+    Anatomy {
+        provider: Provider::Heuristic,
+        canal: None,
+        vertebrae: Vec::new(),
+        tissue_quotients: None,
+        body_outline: None,
+        bone: None,
+        problems: vec![Problem::new(ProblemCode::SpineNotFound, Severity::Warning, sentence)],
+    }
+}
+
+/// The best chain over the scales, with its boxes fitted; `None` under the gate.
+fn find_spine(stack: &SagittalStack) -> Option<FoundSpine> {
+    let mut best: Option<(chain::Chain, SagittalStack, Vec<Slab>)> = None;
+    for scale in SCALES {
+        let scaled = stack.rescaled(scale);
+        let slabs = plate_response::slabs(&scaled);
+        let mut found: Option<chain::Chain> = None;
+        for (index, slab) in slabs.iter().enumerate().filter(|(_, slab)| slab.searched) {
+            if let Some(chain) = chain::find_chain(slab, index)
+                && found.as_ref().is_none_or(|f| chain.score > f.score)
+            {
+                found = Some(chain);
+            }
+        }
+        let score = found.as_ref().map_or(0.0, |f| f.score);
+        tracing::debug!(scale, score, slabs = slabs.len(), "best chain of plates");
+        if let Some(chain) = found
+            && best.as_ref().is_none_or(|b| chain.score > b.0.score)
+        {
+            best = Some((chain, scaled, slabs));
+        }
+    }
+    let (chain, stack, slabs) = best?;
+    if chain.score < LEAST_CHAIN_SCORE || chain.bodies.len() < 2 {
+        return None;
+    }
+    let start = extension::extend(chain.bodies, &slabs, &stack, chain.reference);
+    let mut bodies = start.clone();
+    wall_fit::fit_walls(&mut bodies, &slabs);
+    height_fit::fit_heights(&mut bodies, &slabs);
+    let lateral = lateral_fit::fit_lateral(&stack, &bodies);
+    // Again, on the slab through the middle of each body.
+    let mut bodies = start;
+    for (body, &slice) in bodies.iter_mut().zip(&lateral.slices) {
+        let mut nearest = body.slab;
+        for (index, slab) in slabs.iter().enumerate() {
+            if libm::fabs(slab.slice - slice) < libm::fabs(slabs[nearest].slice - slice) {
+                nearest = index;
+            }
+        }
+        body.slab = nearest;
+    }
+    wall_fit::fit_walls(&mut bodies, &slabs);
+    height_fit::fit_heights(&mut bodies, &slabs);
+    Some(FoundSpine {
+        stack,
+        slabs,
+        bodies,
+        slices: lateral.slices,
+        width_over_depth: lateral.width_over_depth,
+        score: chain.score,
+    })
+}

@@ -1,0 +1,168 @@
+//! Filters of profiles: one value per millimetre along a line, NaN where the line is out of view.
+
+use super::convolve::{Boundary, gaussian_weights};
+
+/// Gaussian filter, cut off at four standard deviations.
+pub fn gaussian_profile(profile: &[f64], sigma: f64, boundary: Boundary) -> Vec<f64> {
+    weighted(profile, &gaussian_weights(sigma, 4.0), boundary)
+}
+
+/// Moving mean over `width` values (made odd), the outermost value going on.
+pub fn uniform_profile(profile: &[f64], width: usize) -> Vec<f64> {
+    let width = width | 1;
+    weighted(profile, &vec![1.0 / width as f64; width], Boundary::Nearest)
+}
+
+fn weighted(profile: &[f64], weights: &[f64], boundary: Boundary) -> Vec<f64> {
+    let radius = weights.len() as isize / 2;
+    (0..profile.len())
+        .map(|x| {
+            weights
+                .iter()
+                .enumerate()
+                .filter_map(|(n, w)| {
+                    let at = x as isize + n as isize - radius;
+                    boundary.index(at, profile.len()).map(|from| w * profile[from])
+                })
+                .sum()
+        })
+        .collect()
+}
+
+/// Gaussian mean of the finite values only; NaN where they carry less than a twentieth of the
+/// weight.
+pub fn gaussian_profile_in_view(profile: &[f64], sigma: f64) -> Vec<f64> {
+    let weights = gaussian_weights(sigma, 4.0);
+    let radius = weights.len() as isize / 2;
+    (0..profile.len())
+        .map(|x| {
+            let (mut sum, mut weight) = (0.0, 0.0);
+            for (n, w) in weights.iter().enumerate() {
+                let at = x as isize + n as isize - radius;
+                if let Some(from) = Boundary::Zero.index(at, profile.len())
+                    && profile[from].is_finite()
+                {
+                    sum += w * profile[from];
+                    weight += w;
+                }
+            }
+            if weight > 0.05 { sum / weight } else { f64::NAN }
+        })
+        .collect()
+}
+
+/// Median over `width` values (odd), the outermost value going on.
+pub fn median_profile(profile: &[f64], width: usize) -> Vec<f64> {
+    let radius = (width / 2) as isize;
+    let mut window = Vec::with_capacity(width);
+    (0..profile.len())
+        .map(|x| {
+            window.clear();
+            for d in -radius..=radius {
+                if let Some(from) = Boundary::Nearest.index(x as isize + d, profile.len()) {
+                    window.push(profile[from]);
+                }
+            }
+            let middle = window.len() / 2;
+            *window.select_nth_unstable_by(middle, f64::total_cmp).1
+        })
+        .collect()
+}
+
+/// The value at `x` of a line through the points (`xs`, `ys`), `xs` ascending; the first and last
+/// value go on. NaN without points.
+pub fn interpolate(x: f64, xs: &[f64], ys: &[f64]) -> f64 {
+    let (Some(&first), Some(&last)) = (ys.first(), ys.last()) else { return f64::NAN };
+    let next = xs.partition_point(|&at| at <= x);
+    if next == 0 {
+        return first;
+    }
+    if next >= xs.len() {
+        return last;
+    }
+    let (x0, x1) = (xs[next - 1], xs[next]);
+    ys[next - 1] + (ys[next] - ys[next - 1]) * (x - x0) / (x1 - x0)
+}
+
+/// Least squares line `intercept + slope·x`; level through the mean where `xs` do not spread.
+pub fn linear_fit(xs: &[f64], ys: &[f64]) -> (f64, f64) {
+    let n = xs.len().min(ys.len()).max(1) as f64;
+    let (mx, my) = (xs.iter().sum::<f64>() / n, ys.iter().sum::<f64>() / n);
+    let (mut sxx, mut sxy) = (0.0, 0.0);
+    for (x, y) in xs.iter().zip(ys) {
+        sxx += (x - mx) * (x - mx);
+        sxy += (x - mx) * (y - my);
+    }
+    let slope = if sxx > 1e-12 { sxy / sxx } else { 0.0 };
+    (my - slope * mx, slope)
+}
+
+/// The longest run of `true`, as `start..end`; the first of equally long ones. Empty when all are
+/// false.
+pub fn longest_run(flags: impl IntoIterator<Item = bool>) -> std::ops::Range<usize> {
+    let mut best = 0..0;
+    let mut start = 0;
+    let mut end = 0;
+    for (at, flag) in flags.into_iter().enumerate() {
+        if flag {
+            if end != at {
+                start = at;
+            }
+            end = at + 1;
+            if end - start > best.len() {
+                best = start..end;
+            }
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn median_profile_agrees_with_sorting_each_window(profile in proptest::collection::vec(-9.0..9.0f64, 1..30), half in 0usize..6) {
+            let fast = median_profile(&profile, 2 * half + 1);
+            for (x, value) in fast.iter().enumerate() {
+                let mut window: Vec<f64> = (0..=2 * half)
+                    .map(|d| profile[(x + d).saturating_sub(half).min(profile.len() - 1)])
+                    .collect();
+                window.sort_by(f64::total_cmp);
+                prop_assert_eq!(*value, window[half]);
+            }
+        }
+
+        #[test]
+        fn values_out_of_view_do_not_pull_the_mean(level in -100.0..100.0f64, gap in 0usize..20) {
+            let mut profile = vec![level; 20];
+            profile[gap] = f64::NAN;
+            for value in gaussian_profile_in_view(&profile, 2.0) {
+                prop_assert!((value - level).abs() < 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    fn a_profile_that_never_held_a_value_stays_unknown() {
+        assert!(gaussian_profile_in_view(&[f64::NAN; 5], 3.0).iter().all(|v| v.is_nan()));
+    }
+
+    #[test]
+    fn the_longest_run_is_found_at_either_end() {
+        assert_eq!(longest_run([true, true, false, true]), 0..2);
+        assert_eq!(longest_run([true, false, true, true]), 2..4);
+        assert_eq!(longest_run([false; 3]), 0..0);
+    }
+
+    #[test]
+    fn interpolation_is_linear_and_level_beyond_the_ends() {
+        let (xs, ys) = ([0.0, 2.0, 4.0], [0.0, 10.0, 0.0]);
+        assert_eq!(interpolate(1.0, &xs, &ys), 5.0);
+        assert_eq!(interpolate(-1.0, &xs, &ys), 0.0);
+        assert_eq!(interpolate(9.0, &xs, &ys), 0.0);
+        assert_eq!(linear_fit(&[0.0, 1.0, 2.0], &[1.0, 3.0, 5.0]), (1.0, 2.0));
+    }
+}

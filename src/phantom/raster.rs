@@ -1,0 +1,253 @@
+//! From the scene to voxels: sampling over the voxel's extent, blur, coil, noise.
+
+use glam::DVec3;
+use rayon::prelude::*;
+
+use super::PhantomError;
+use super::random::{Stream, generator, normal_pair};
+use super::scene::Scene;
+use super::skeleton::Skeleton;
+use super::spec::{Kernel, Modality, Plane, Spec};
+use crate::geometry::{ContinuousIndex, Grid, LpsPoint, LpsVector};
+
+/// Samples along one axis for each voxel: about one per this many millimetres in the plane, and
+/// through the slice.
+const SAMPLE_MM: [f64; 2] = [0.65, 1.0];
+
+/// Voxels further from bone than this beyond their own reach are sampled once in the plane and
+/// twice through the slice: their edges are soft already.
+const DENSE_WITHIN_MM: f64 = 1.5;
+
+/// Margin beyond the levels asked for, mm, at the upper and lower end of an axial stack.
+const MARGIN_MM: [f64; 2] = [9.0, 16.0];
+
+/// Width of a sagittal stack when the number of slices is left open, mm.
+const SAGITTAL_WIDTH_MM: f64 = 60.0;
+
+/// How far the middle of the field lies in front of the canal: axial, sagittal, mm.
+const FIELD_IN_FRONT_MM: [f64; 2] = [8.0, 28.0];
+
+/// Stored values of both modalities have 12 bits.
+pub(super) const HIGHEST_STORED: f64 = 4095.0;
+
+/// Added to stored CT values to give Hounsfield units.
+pub(super) const RESCALE_INTERCEPT: f64 = -1024.0;
+
+/// Where the voxels lie.
+pub(super) fn grid(spec: &Spec, skeleton: &Skeleton) -> Result<Grid, PhantomError> {
+    let number = |name, value: f64| {
+        if value.is_finite() && value > 0.0 && value <= 100.0 {
+            Ok(value)
+        } else {
+            Err(PhantomError::NumberOutOfRange { name, value, range: "above 0 to 100" })
+        }
+    };
+    let pixel = number("pixel_spacing_mm", spec.pixel_spacing_mm)?;
+    let step = number("slice_spacing_mm", spec.slice_spacing_mm)?;
+    number("slice_thickness_mm", spec.slice_thickness_mm)?;
+    number("size_factor", spec.size_factor)?;
+    let [columns, rows] = spec.size;
+    for size in [columns, rows, spec.slices.unwrap_or(1)] {
+        if !(1..=2048).contains(&size) {
+            return Err(PhantomError::NumberOutOfRange {
+                name: "size",
+                value: size as f64,
+                range: "1 to 2048",
+            });
+        }
+    }
+    let half = |n: usize, pitch: f64| 0.5 * (n as f64 - 1.0) * pitch;
+    let centre = skeleton.centre;
+    let (origin, step_i, step_j, step_k, slices) = match spec.plane {
+        Plane::Axial => {
+            let bottom = skeleton.extent_z[0] - MARGIN_MM[1];
+            let top = skeleton.extent_z[1] + MARGIN_MM[0];
+            let needed = ((top - bottom) / step).ceil() as usize + 1;
+            let slices = spec.slices.unwrap_or(needed);
+            let middle = 0.5 * (bottom + top);
+            (
+                LpsPoint::new(
+                    centre.x() - half(columns, pixel),
+                    centre.y() - FIELD_IN_FRONT_MM[0] - half(rows, pixel),
+                    middle - half(slices, step),
+                ),
+                LpsVector::new(pixel, 0.0, 0.0),
+                LpsVector::new(0.0, pixel, 0.0),
+                LpsVector::new(0.0, 0.0, step),
+                slices,
+            )
+        }
+        Plane::Sagittal => {
+            let needed = (SAGITTAL_WIDTH_MM / step).ceil() as usize + 1;
+            let slices = spec.slices.unwrap_or(needed);
+            (
+                LpsPoint::new(
+                    centre.x() + half(slices, step),
+                    centre.y() - FIELD_IN_FRONT_MM[1] - half(columns, pixel),
+                    centre.z() + half(rows, pixel),
+                ),
+                LpsVector::new(0.0, pixel, 0.0),
+                LpsVector::new(0.0, 0.0, -pixel),
+                LpsVector::new(-step, 0.0, 0.0),
+                slices,
+            )
+        }
+    };
+    // Positions are written with at most 16 characters: round, so that memory and file agree.
+    Ok(Grid::new([columns, rows, slices], origin.rounded(3), step_i, step_j, step_k)?)
+}
+
+/// Width of a sample for [`Scene::new`].
+pub(super) fn sample_width(spec: &Spec) -> f64 {
+    let in_plane = spec.pixel_spacing_mm / samples(spec.pixel_spacing_mm, SAMPLE_MM[0]) as f64;
+    let through = spec.slice_thickness_mm / samples(spec.slice_thickness_mm, SAMPLE_MM[1]) as f64;
+    (2.0 * in_plane + through) / 3.0
+}
+
+fn samples(extent_mm: f64, pitch_mm: f64) -> usize {
+    ((extent_mm / pitch_mm).ceil() as usize).clamp(1, 8)
+}
+
+/// The values of all voxels, `[k, j, i]`: HU or MR signal, within the stored range, whole numbers.
+pub(super) fn voxels(scene: &Scene<'_>, grid: &Grid) -> Vec<i16> {
+    let slices: Vec<Vec<i16>> =
+        (0..grid.nk()).into_par_iter().map(|k| slice(scene, grid, k)).collect();
+    slices.concat()
+}
+
+fn slice(scene: &Scene<'_>, grid: &Grid, k: usize) -> Vec<i16> {
+    let spec = scene.spec;
+    let (ni, nj) = (grid.ni(), grid.nj());
+    let across = samples(spec.pixel_spacing_mm, SAMPLE_MM[0]);
+    let through = samples(spec.slice_thickness_mm, SAMPLE_MM[1]);
+    let thickness = spec.slice_thickness_mm / spec.slice_spacing_mm;
+    let offset = |n: usize, count: usize| (n as f64 + 0.5) / count as f64 - 0.5;
+    let reach = DENSE_WITHIN_MM
+        + 0.5 * (spec.slice_thickness_mm.powi(2) + 2.0 * spec.pixel_spacing_mm.powi(2)).sqrt();
+    let mut values = vec![0.0; ni * nj];
+    for j in 0..nj {
+        for i in 0..ni {
+            let centre = grid.to_lps(ContinuousIndex { i: i as f64, j: j as f64, k: k as f64 });
+            let dense = scene.bone_distance(vector(centre)) > -reach;
+            let (across, through) = if dense { (across, through) } else { (1, through.min(2)) };
+            let mut sum = 0.0;
+            for c in 0..through {
+                for b in 0..across {
+                    for a in 0..across {
+                        let place = grid.to_lps(ContinuousIndex {
+                            i: i as f64 + offset(a, across),
+                            j: j as f64 + offset(b, across),
+                            k: k as f64 + thickness * offset(c, through),
+                        });
+                        sum += scene.value(vector(place));
+                    }
+                }
+            }
+            values[j * ni + i] = sum / (across * across * through) as f64;
+        }
+    }
+    // The pixel's own width is part of the resolution asked for.
+    let pixel = spec.pixel_spacing_mm;
+    let variance = (spec.in_plane_fwhm_mm / 2.3548).powi(2) - pixel * pixel / 12.0;
+    if variance > 0.0 {
+        blur(&mut values, ni, nj, variance.sqrt() / pixel);
+    }
+    let mut rng = generator(spec.seed, Stream::Noise(k));
+    match spec.modality {
+        Modality::Ct => {
+            let mut noise: Vec<f64> =
+                (0..(ni * nj).div_ceil(2)).flat_map(|_| normal_pair(&mut rng)).collect();
+            noise.truncate(ni * nj);
+            let sigma = match spec.kernel {
+                Kernel::Soft => 0.55,
+                Kernel::Bone => 0.2,
+            } / pixel;
+            let gain = blur(&mut noise, ni, nj, sigma);
+            values
+                .iter()
+                .zip(&noise)
+                .map(|(value, noise)| {
+                    let hu = value + noise * spec.noise / gain;
+                    let stored = libm::round(hu - RESCALE_INTERCEPT).clamp(0.0, HIGHEST_STORED);
+                    (stored + RESCALE_INTERCEPT) as i16
+                })
+                .collect()
+        }
+        Modality::MrT1 => {
+            for j in 0..nj {
+                for i in 0..ni {
+                    let place =
+                        grid.to_lps(ContinuousIndex { i: i as f64, j: j as f64, k: k as f64 });
+                    values[j * ni + i] *= coil(scene.skeleton, vector(place))
+                        * saturation_band(scene.skeleton, vector(place));
+                }
+            }
+            values
+                .iter()
+                .map(|value| {
+                    // Magnitude of a complex signal with equal noise in both parts (Rice).
+                    let [real, imaginary] = normal_pair(&mut rng).map(|n| n * spec.noise);
+                    let magnitude = ((value + real).powi(2) + imaginary * imaginary).sqrt();
+                    libm::round(magnitude).clamp(0.0, HIGHEST_STORED) as i16
+                })
+                .collect()
+        }
+    }
+}
+
+/// Signal left by a saturation band over the belly, which keeps its breathing out of the spine.
+fn saturation_band(skeleton: &Skeleton, p: DVec3) -> f64 {
+    let [_, canal_y] = skeleton.canal_at_z(p.z);
+    1.0 - 0.82 * super::shapes::smooth_step((canal_y - 92.0 - p.y) / 26.0)
+}
+
+/// Sensitivity of a surface coil under the back: falls with depth and towards both ends; 1 at the
+/// bodies in the middle.
+fn coil(skeleton: &Skeleton, p: DVec3) -> f64 {
+    let depth = (skeleton.centre.y() + 70.0 - p.y).max(0.0) / 125.0;
+    let bodies = 95.0 / 125.0;
+    let extent = 0.5 * (skeleton.extent_z[1] - skeleton.extent_z[0]).max(40.0);
+    let end = (p.z - skeleton.centre.z()) / extent;
+    (1.0 + bodies * bodies) / (1.0 + depth * depth) * (1.04 - 0.20 * end * end).max(0.3)
+}
+
+/// Gaussian blur in place, edges repeated; returns the factor by which it lowers the standard
+/// deviation of white noise.
+fn blur(values: &mut [f64], ni: usize, nj: usize, sigma_pixels: f64) -> f64 {
+    let radius = (3.5 * sigma_pixels).ceil() as usize;
+    let weights: Vec<f64> = (0..=2 * radius)
+        .map(|n| {
+            let x = (n as f64 - radius as f64) / sigma_pixels;
+            libm::exp(-0.5 * x * x)
+        })
+        .collect();
+    let sum: f64 = weights.iter().sum();
+    let weights: Vec<f64> = weights.iter().map(|w| w / sum).collect();
+    let line = |from: &[f64], at: &dyn Fn(usize) -> usize, n: usize| -> Vec<f64> {
+        (0..n)
+            .map(|x| {
+                weights
+                    .iter()
+                    .enumerate()
+                    .map(|(m, w)| w * from[at((x + m).saturating_sub(radius).min(n - 1))])
+                    .sum()
+            })
+            .collect()
+    };
+    for j in 0..nj {
+        let blurred = line(values, &|i| j * ni + i, ni);
+        values[j * ni..(j + 1) * ni].copy_from_slice(&blurred);
+    }
+    for i in 0..ni {
+        let blurred = line(values, &|j| j * ni + i, nj);
+        for (j, value) in blurred.into_iter().enumerate() {
+            values[j * ni + i] = value;
+        }
+    }
+    weights.iter().map(|w| w * w).sum()
+}
+
+/// A place as a plain vector.
+pub(super) fn vector(place: LpsPoint) -> DVec3 {
+    DVec3::new(place.x(), place.y(), place.z())
+}

