@@ -71,7 +71,10 @@ pub fn rulebook_markdown(rulebook: &Rulebook) -> String {
         &mut text,
         "What is not given is unknown. A value from the image is a candidate; a reader's value takes its place, and both are printed.\n",
     );
-    line(&mut text, "| input | of | values | from | set by feature | meaning |\n|---|---|---|---|---|---|");
+    line(
+        &mut text,
+        "| input | of | values | from | set by feature | meaning |\n|---|---|---|---|---|---|",
+    );
     for input in INPUTS {
         let feature = input.feature.map_or_else(String::new, |feature| format!("`{feature}`"));
         line(
@@ -91,7 +94,10 @@ pub fn rulebook_markdown(rulebook: &Rulebook) -> String {
     for scope in Scope::VARIANTS {
         for (name, key) in keys(*scope) {
             if let Some(meaning) = key.derived {
-                line(&mut text, &format!("| `{scope}.{name}` | {} | {meaning} |", key.kind.words()));
+                line(
+                    &mut text,
+                    &format!("| `{scope}.{name}` | {} | {meaning} |", key.kind.words()),
+                );
             }
         }
     }
@@ -168,10 +174,16 @@ fn rule_text(rule: &Rule) -> String {
         ));
     }
     if let Some(condition) = &rule.as_request_if {
-        facts.push(format!("while unknown only the request is shown, if `{}`", flat(&condition.text)));
+        facts.push(format!(
+            "while unknown only the request is shown, if `{}`",
+            flat(&condition.text)
+        ));
     }
     if let Some(condition) = &rule.hides_if {
-        facts.push(format!("while unknown it hides what waits for it, if `{}`", flat(&condition.text)));
+        facts.push(format!(
+            "while unknown it hides what waits for it, if `{}`",
+            flat(&condition.text)
+        ));
     }
     for fact in facts {
         line(&mut text, &format!("- {fact}"));
@@ -222,7 +234,8 @@ pub fn explain_rule(rulebook: &Rulebook, id: &str) -> Option<String> {
 /// What an outcome means, for `osteoflag explain`; `None` where there is no such outcome.
 pub fn explain_outcome(rulebook: &Rulebook, name: &str) -> Option<String> {
     let outcome = Outcome::from_str(name).ok()?;
-    let mut text = format!("outcome {outcome} ({})\n\n{}\n", outcome.family(), outcome.definition());
+    let mut text =
+        format!("outcome {outcome} ({})\n\n{}\n", outcome.family(), outcome.definition());
     let rules = rules_of(rulebook, outcome);
     if outcome.family() == Family::Request {
         text.push_str("Derived from what is missing.\n");
@@ -238,10 +251,7 @@ pub fn explain_outcome(rulebook: &Rulebook, name: &str) -> Option<String> {
 /// What an input or a key of the view means, for `osteoflag explain`; `None` where there is no
 /// such input. Takes `platelets_per_ul` as well as `patient.platelets_per_ul`.
 pub fn explain_input(rulebook: &Rulebook, name: &str) -> Option<String> {
-    let bare = name
-        .strip_prefix("patient.")
-        .or_else(|| name.strip_prefix("site."))
-        .unwrap_or(name);
+    let bare = name.strip_prefix("patient.").or_else(|| name.strip_prefix("site.")).unwrap_or(name);
     if let Some(input) = input(bare) {
         return Some(input_text(rulebook, input));
     }
@@ -300,4 +310,81 @@ fn input_text(rulebook: &Rulebook, input: &Input) -> String {
         let _ = writeln!(text, "Read by {}.", rules.join(", "));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_names_every_rule_outcome_input_and_term() {
+        let book = Rulebook::builtin().unwrap();
+        let page = rulebook_markdown(&book);
+        for rule in &book.rules {
+            assert!(page.contains(&format!("### `{}`", rule.id)), "{}", rule.id);
+            assert!(page.contains(&rule.sentence), "{}", rule.id);
+        }
+        for outcome in Outcome::VARIANTS {
+            assert!(page.contains(&format!("| `{outcome}` |")), "{outcome}");
+        }
+        for input in INPUTS {
+            assert!(page.contains(&format!("| `{}` |", input.name)), "{}", input.name);
+        }
+        for term in book.terms.keys() {
+            assert!(page.contains(&format!("| `{term}` |")), "{term}");
+        }
+        for line in page.lines().filter(|line| line.starts_with("| `")) {
+            assert!(line.ends_with('|'), "{line}");
+        }
+    }
+
+    #[test]
+    fn rules_outcomes_inputs_and_keys_are_explained_and_nothing_else_is() {
+        let book = Rulebook::builtin().unwrap();
+        assert!(
+            explain_rule(&book, "ablation")
+                .unwrap()
+                .contains("only the request is shown until ruled out")
+        );
+        assert!(
+            explain_outcome(&book, "request_mri").unwrap().contains("Derived from what is missing")
+        );
+        let platelets = explain_input(&book, "patient.platelets_per_ul").unwrap();
+        assert!(platelets.contains("Never comes from pixels"), "{platelets}");
+        assert!(platelets.contains("patient.platelets_date_given"), "{platelets}");
+        assert!(platelets.contains("coagulation-not-clear"), "{platelets}");
+        assert!(
+            explain_input(&book, "painful_site_count_min").unwrap().contains("painful_site_count")
+        );
+        assert!(explain_input(&book, "inr").unwrap().contains("No rule of this rulebook reads it"));
+        assert_eq!(explain_input(&book, "nothing"), None);
+        assert_eq!(explain_rule(&book, "nothing"), None);
+        assert_eq!(explain_outcome(&book, "nothing"), None);
+    }
+
+    #[test]
+    fn sentences_are_neutral_and_name_no_product_drug_or_promise() {
+        let book = Rulebook::builtin().unwrap();
+        let words = [
+            "osteocool",
+            "spinejack",
+            "star ",
+            "zoledron",
+            "pamidron",
+            "denosumab",
+            "morphine",
+            " mg",
+            "must be",
+            "never",
+            "guarantee",
+            "recommended",
+        ];
+        for rule in &book.rules {
+            let sentence = rule.sentence.to_lowercase();
+            for word in words {
+                assert!(!sentence.contains(word), "{}: {word}", rule.id);
+            }
+            assert!(rule.sentence.ends_with('.'), "{}", rule.id);
+        }
+    }
 }

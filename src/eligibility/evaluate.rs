@@ -141,13 +141,8 @@ pub fn evaluate_rules<'a>(
 ) -> Result<Vec<RuleValue<'a>>, EvaluationError> {
     let unlisted = (!view.sites_complete).then_some(None);
     let patient = Subject::new(view, None);
-    let sites: Vec<Subject<'_>> = view
-        .sites
-        .iter()
-        .map(Some)
-        .chain(unlisted)
-        .map(|site| Subject::new(view, site))
-        .collect();
+    let sites: Vec<Subject<'_>> =
+        view.sites.iter().map(Some).chain(unlisted).map(|site| Subject::new(view, site)).collect();
     let mut values = Vec::new();
     for rule in &rulebook.rules {
         match rule.subject {
@@ -208,7 +203,9 @@ fn rule_value<'a>(
     };
     let (subject, label, side) = match (rule.subject, site) {
         (Scope::Patient, _) => (PATIENT.to_owned(), "the patient".to_owned(), None),
-        (Scope::Site, None) => (UNLISTED.to_owned(), "any site that is not listed".to_owned(), None),
+        (Scope::Site, None) => {
+            (UNLISTED.to_owned(), "any site that is not listed".to_owned(), None)
+        }
         (Scope::Site, Some(site)) => (site.id.clone(), site.label.clone(), Some(site)),
     };
     let side = side.map_or_else(|| "side not known".to_owned(), side_words);
@@ -256,9 +253,7 @@ fn shown(values: &[RuleValue<'_>], view: &View) -> (Vec<OutcomeRecord>, Vec<Outc
         let allowed = match value.rule.stands {
             Stands::Alone => true,
             Stands::BesideOption => beside_option(value),
-            Stands::BesideOptionWhileUnknown => {
-                shown == Shown::Proposed || beside_option(value)
-            }
+            Stands::BesideOptionWhileUnknown => shown == Shown::Proposed || beside_option(value),
         };
         if allowed {
             records.push((value.order, value.rule.hard, value.record(shown)));
@@ -282,15 +277,16 @@ fn shown(values: &[RuleValue<'_>], view: &View) -> (Vec<OutcomeRecord>, Vec<Outc
             .into_iter()
             .map(|(order, record)| (order, false, record)),
     );
-    // `outcome` is a word of the closed list: its place in the list is its place here.
-    let rank = |record: &OutcomeRecord, hard: bool| {
+    // `outcome` is a word of the closed list: its place in the list is its place here. What is
+    // hard and about the patient stands before what is hard and about a site.
+    let rank = |record: &OutcomeRecord, hard: bool, order: usize| {
         let outcome = record.outcome.parse::<Outcome>().ok();
-        (outcome.map_or(u8::MAX, |outcome| outcome.precedence(hard)), outcome)
+        let precedence = outcome.map_or(u8::MAX, |outcome| outcome.precedence(hard));
+        (precedence, hard && order > 0, outcome, order)
     };
     records.sort_by(|(order_a, hard_a, a), (order_b, hard_b, b)| {
-        rank(a, *hard_a)
-            .cmp(&rank(b, *hard_b))
-            .then_with(|| order_a.cmp(order_b))
+        rank(a, *hard_a, *order_a)
+            .cmp(&rank(b, *hard_b, *order_b))
             .then_with(|| a.rule.cmp(&b.rule))
     });
     (records.into_iter().map(|(_, _, record)| record).collect(), only_as_request)
@@ -327,7 +323,8 @@ impl RuleValue<'_> {
             _ if self.is_unlisted() => None,
             (Value::Met, Value::NotMet) => Some(Shown::Withheld),
             (Value::Unknown, Value::NotMet) => {
-                let named = !self.withheld_by.is_empty() && self.unknown == WhileUnknown::Provisional;
+                let named =
+                    !self.withheld_by.is_empty() && self.unknown == WhileUnknown::Provisional;
                 named.then_some(Shown::Withheld)
             }
             (_, Value::Unknown) => {
@@ -378,7 +375,10 @@ impl<'a> Subject<'a> {
             view.sites.iter().map(|site| cel_map(&site.keys, true)).chain(unlisted).collect();
         cel.add_variable_from_value("sites", sites);
         let nothing = KnownKeys::new();
-        cel.add_variable_from_value("site", cel_map(site.map_or(&nothing, |site| &site.keys), false));
+        cel.add_variable_from_value(
+            "site",
+            cel_map(site.map_or(&nothing, |site| &site.keys), false),
+        );
         Self { view, site, cel }
     }
 

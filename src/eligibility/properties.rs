@@ -37,9 +37,7 @@ fn datum(key: &Key) -> BoxedStrategy<Datum> {
         KeyType::Number(_) => select(vec![-1.0, 0.0, 1.0, 2.0, 3.0, 7.0, 45.0, 50_000.0, 50_001.0])
             .prop_map(Datum::Number)
             .boxed(),
-        KeyType::Word(words) => {
-            select(words).prop_map(|word| Datum::Word(word.to_owned())).boxed()
-        }
+        KeyType::Word(words) => select(words).prop_map(|word| Datum::Word(word.to_owned())).boxed(),
     }
 }
 

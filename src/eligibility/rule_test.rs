@@ -119,7 +119,8 @@ impl Given {
                 })
                 .collect()
         };
-        let site = |id: String, data| SiteView { label: id.clone(), id, side: None, keys: known(data) };
+        let site =
+            |id: String, data| SiteView { label: id.clone(), id, side: None, keys: known(data) };
         let sites = self
             .sites
             .iter()
@@ -225,7 +226,11 @@ mod tests {
             for value in [Value::Met, Value::NotMet, Value::Unknown] {
                 let tested = rule.tests.iter().any(|test| test.expect == value);
                 let exempt = cannot.contains(&(rule.id.as_str(), value));
-                assert!(tested != exempt, "{} has no test for {value:?}, or needs no exemption", rule.id);
+                assert!(
+                    tested != exempt,
+                    "{} has no test for {value:?}, or needs no exemption",
+                    rule.id
+                );
                 assert!(!exempt || rule.note.is_some(), "{} says nothing of its limits", rule.id);
             }
         }

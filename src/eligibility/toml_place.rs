@@ -53,7 +53,9 @@ pub fn byte_in_string(text: &str, span: Range<usize>, offset: usize) -> usize {
     loop {
         let rest = raw.get(at..).unwrap_or("");
         // A backslash at the end of a line swallows what is blank after it, also right here.
-        let swallows = escapes && rest.starts_with('\\') && rest.get(1..).is_some_and(|rest| rest.starts_with(char::is_whitespace));
+        let swallows = escapes
+            && rest.starts_with('\\')
+            && rest.get(1..).is_some_and(|rest| rest.starts_with(char::is_whitespace));
         if value_bytes >= offset && !swallows {
             break;
         }

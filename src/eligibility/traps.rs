@@ -28,11 +28,8 @@ fn cel(expression: &str) -> Result<Value, ExecutionError> {
         ]),
     );
     context.add_variable_from_value("q", map(&[("nothing", Value::Null)]));
-    let listed = map(&[
-        ("listed", Value::Bool(true)),
-        ("a", Value::Bool(true)),
-        ("b", Value::Bool(false)),
-    ]);
+    let listed =
+        map(&[("listed", Value::Bool(true)), ("a", Value::Bool(true)), ("b", Value::Bool(false))]);
     context.add_variable_from_value("sites", vec![Value::from(listed), Value::from(map(&[]))]);
     context.add_variable_from_value("empty", Vec::<Value>::new());
     Program::compile(expression).unwrap().execute(&context)
@@ -117,7 +114,11 @@ fn what_would_turn_an_unknown_into_an_answer_is_refused_where_it_stands() {
     let mut wrong = Vec::new();
     // The condition, the piece at which it is refused, a piece of the message or hint.
     for (condition, at, says) in [
-        ("patient.opioid_use && patient.opioid_us", "patient.opioid_us", "did you mean opioid_use?"),
+        (
+            "patient.opioid_use && patient.opioid_us",
+            "patient.opioid_us",
+            "did you mean opioid_use?",
+        ),
         ("site.opioid_use", "site.opioid_use", "write patient.opioid_use"),
         ("patient.lytic_lesion", "patient.lytic_lesion", "write site.lytic_lesion"),
         ("patint.opioid_use", "patint.opioid_use", "did you mean patient?"),
@@ -179,7 +180,11 @@ fn what_would_turn_an_unknown_into_an_answer_is_refused_where_it_stands() {
         ("painful > 1", "painful", "only a key"),
         ("site.status != \"absent\"", "site.status", "not a known key"),
         ("b'x' == site.vertebral_level", "b'x'", "kind of literal"),
-        ("timestamp(\"2020-01-01T00:00:00Z\") < timestamp(\"2021-01-01T00:00:00Z\")", "timestamp", "conversion"),
+        (
+            "timestamp(\"2020-01-01T00:00:00Z\") < timestamp(\"2021-01-01T00:00:00Z\")",
+            "timestamp",
+            "conversion",
+        ),
         ("painful &&", "", "mismatched input"),
         ("painful painful", "painful", "extraneous input 'painful'"),
         ("", "", "mismatched input"),
@@ -225,7 +230,9 @@ fn a_rule_about_the_patient_has_no_site() {
     let refusal = check("site.lytic_lesion", Place::PatientRule, &terms()).unwrap_err();
     assert!(refusal.message.contains("about the patient"));
     assert!(check("lytic", Place::PatientRule, &terms()).is_err());
-    assert!(check("sites.exists(site, site.listed && lytic)", Place::PatientRule, &terms()).is_ok());
+    assert!(
+        check("sites.exists(site, site.listed && lytic)", Place::PatientRule, &terms()).is_ok()
+    );
     assert!(check("sites.exists(x, x.listed && lytic)", Place::PatientRule, &terms()).is_err());
 }
 
@@ -235,7 +242,8 @@ fn conditions_without_bound_are_refused() {
     assert!(check(&long, Place::PatientRule, &terms()).unwrap_err().message.contains("bytes"));
     let grown = Terms::from([(
         "many".to_owned(),
-        check(&format!("{}true", "true && ".repeat(200)), Place::PatientRule, &Terms::new()).unwrap(),
+        check(&format!("{}true", "true && ".repeat(200)), Place::PatientRule, &Terms::new())
+            .unwrap(),
     )]);
     let refusal = check("many && many", Place::PatientRule, &grown).unwrap_err();
     assert!(refusal.message.contains("parts"), "{refusal:?}");
