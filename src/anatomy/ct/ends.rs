@@ -15,6 +15,8 @@ const LUMBAR_STEP_MM: f64 = 28.0;
 /// against the patient's axis where the chain is too short for that.
 const SACRAL_BEND: f64 = 0.5;
 const SACRAL_SLOPE: f64 = 0.6;
+/// Sacral bodies below S1.
+const MOST_BELOW_S1: usize = 4;
 /// C2 to dens is at most this share of the steps below it (measured: 0.7), which are at most this
 /// long, mm, in the neck.
 const DENS_STEP_SHARE: f64 = 0.8;
@@ -57,7 +59,7 @@ pub fn trim_ends(vertebrae: &mut Vec<Vertebra>) -> Vec<Problem> {
 /// How many at the lower end are sacral bodies below S1.
 fn sacral_bodies(vertebrae: &[Vertebra]) -> usize {
     let mut count = 0;
-    for n in 0..vertebrae.len().saturating_sub(2) {
+    for n in 0..vertebrae.len().saturating_sub(2).min(MOST_BELOW_S1) {
         let place = |m: usize| vertebrae[m].centroid;
         let (own, above) = (place(n + 1) - place(n), place(n + 2) - place(n + 1));
         if above.length() < LUMBAR_STEP_MM || own.length() > SACRAL_STEP_SHARE * above.length() {
@@ -138,6 +140,15 @@ mod tests {
         let mut chain = vec![at(41.0, -28.0), at(12.0, 0.0), at(2.0, 36.0), at(0.0, 73.0)];
         assert!(trim_ends(&mut chain).is_empty());
         assert_eq!(chain.len(), 4);
+    }
+
+    #[test]
+    fn a_kyphotic_chest_with_one_vertebra_missed_stays_whole() {
+        let mut chain: Vec<Vertebra> = (0..9).map(|n| at(0.0, 27.0 * f64::from(n))).collect();
+        chain.extend([at(-18.0, 233.0), at(-36.0, 250.0), at(-54.0, 278.0), at(-60.0, 296.0)]);
+        let whole = chain.len();
+        assert!(trim_ends(&mut chain).is_empty());
+        assert_eq!(chain.len(), whole);
     }
 
     #[test]
