@@ -16,8 +16,12 @@ mod region_on_grid;
 mod robust_statistics;
 mod sclerotic_density;
 mod settings;
+<<<<<<< HEAD
 #[cfg(test)]
 mod synthetic;
+=======
+mod t1_marrow_signal_drop;
+>>>>>>> heads/mr
 
 pub use assess::assess_series;
 pub use docs::{explain, features_markdown};
@@ -28,4 +32,10 @@ pub use settings::{SettingError, Settings};
 
 /// The features that are built, in the order of the output. A feature of
 /// [`FeatureId`](crate::terms::FeatureId) that is not here answers `not_assessed` (`not_built`).
+<<<<<<< HEAD
 pub static ALL: &[&dyn Feature] = &[&PosteriorWallDisruption, &ScleroticDensity];
+=======
+pub static ALL: &[&dyn Feature] = &[
+    &t1_marrow_signal_drop::T1MarrowSignalDrop,
+];
+>>>>>>> heads/mr

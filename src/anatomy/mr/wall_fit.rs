@@ -7,9 +7,13 @@ use super::chain::{BodyBox, percentile};
 use super::plate_response::{Slab, sample_directional_or_zero};
 use crate::kernels::gaussian_2d::gaussian_derivative;
 
-const SHIFTS: std::ops::RangeInclusive<i32> = -14..=14;
-const HALF_DEPTHS: std::ops::RangeInclusive<i32> = 11..=21;
-const REACH: i32 = 40;
+const SHIFTS: std::ops::RangeInclusive<i32> = -20..=20;
+const HALF_DEPTHS: std::ops::RangeInclusive<i32> = 10..=26;
+/// Half depth over pitch: about the same from neck to sacrum.
+const HALF_DEPTH_OVER_PITCH: f64 = 0.47;
+const HALF_DEPTH_SPREAD: f64 = 5.0;
+const REACH: i32 = 54;
+const SHIFT_SPREAD: f64 = 14.0;
 const SHIFT_SMOOTHNESS: f64 = 3.5;
 const DEPTH_SMOOTHNESS: f64 = 2.0;
 
@@ -117,8 +121,9 @@ fn state_scores(body: &BodyBox, slab: &Slab, states: &[(i32, i32)]) -> Vec<f64> 
                 mean(&plate_sum, rear, rear + 7),
             );
             let between = mean(&edge_sum, front + 3, rear - 3);
-            let off = f64::from(shift) / 12.0;
-            let depth = f64::from(half - 16) / 5.0;
+            let off = f64::from(shift) / SHIFT_SPREAD;
+            let expected = HALF_DEPTH_OVER_PITCH * body.pitch;
+            let depth = (f64::from(half) - expected) / HALF_DEPTH_SPREAD;
             inside - outside + 0.5 * (edge_near(front) + 1.2 * edge_near(rear))
                 - 0.8 * between
                 - 0.25 * off * off
