@@ -16,12 +16,9 @@ mod region_on_grid;
 mod robust_statistics;
 mod sclerotic_density;
 mod settings;
-<<<<<<< HEAD
 #[cfg(test)]
 mod synthetic;
-=======
 mod t1_marrow_signal_drop;
->>>>>>> heads/mr
 
 pub use assess::assess_series;
 pub use docs::{explain, features_markdown};
@@ -29,13 +26,9 @@ pub use model::{Context, Feature, Location, Need, Observation, Site, Spec, Thres
 pub use posterior_wall_disruption::PosteriorWallDisruption;
 pub use sclerotic_density::ScleroticDensity;
 pub use settings::{SettingError, Settings};
+pub use t1_marrow_signal_drop::T1MarrowSignalDrop;
 
 /// The features that are built, in the order of the output. A feature of
 /// [`FeatureId`](crate::terms::FeatureId) that is not here answers `not_assessed` (`not_built`).
-<<<<<<< HEAD
-pub static ALL: &[&dyn Feature] = &[&PosteriorWallDisruption, &ScleroticDensity];
-=======
-pub static ALL: &[&dyn Feature] = &[
-    &t1_marrow_signal_drop::T1MarrowSignalDrop,
-];
->>>>>>> heads/mr
+pub static ALL: &[&dyn Feature] =
+    &[&T1MarrowSignalDrop, &PosteriorWallDisruption, &ScleroticDensity];
