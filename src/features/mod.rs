@@ -9,6 +9,4 @@ pub use settings::{SettingError, Settings};
 
 /// The features that are built, in the order of the output. A feature of
 /// [`FeatureId`](crate::terms::FeatureId) that is not here answers `not_assessed` (`not_built`).
-pub static ALL: &[&dyn Feature] = &[
-    &t1_marrow_signal_drop::T1MarrowSignalDrop,
-];
+pub static ALL: &[&dyn Feature] = &[&t1_marrow_signal_drop::T1MarrowSignalDrop];
