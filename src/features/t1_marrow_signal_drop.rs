@@ -3,17 +3,15 @@
 //! The adjacent discs are the best reference, because coil shading cancels; paraspinal muscle and
 //! the other bodies of the series (each over its own discs first) must agree.
 
-use std::collections::BTreeMap;
+mod locate;
+mod measure;
 
-use super::{Context, Feature, Location, Need, Observation, Spec, Threshold};
-use crate::anatomy::{BodyPosition, Disc, Vertebra, VertebralBody};
-use crate::geometry::{Grid, LocalPoint, LpsPoint, VoxelIndex};
-use crate::kernels::BitMask;
-use crate::terms::{FeatureId, Part, Reason, Role, Side, SpineSection, Status};
-use crate::units::{
-    CubicMillimetres, Measurement, Millimetres, Reference, Share, Unit, rounded,
-};
-use crate::volume::Image;
+use self::locate::locate;
+use self::measure::{Measured, measure, median};
+use super::{Context, Feature, Need, Observation, Spec, Threshold};
+use crate::anatomy::Vertebra;
+use crate::terms::{FeatureId, Reason, Role, SpineSection, Status};
+use crate::units::{Measurement, Reference, Share, Unit, rounded};
 
 /// Loss of T1 signal in marrow.
 pub struct T1MarrowSignalDrop;
@@ -110,76 +108,16 @@ static SPEC: Spec = Spec {
     absence_rules_out: false,
 };
 
-/// Marrow is measured this far inside the surface, mm.
-const EROSION_MM: f64 = 3.0;
-/// And within this distance of the body's middle, side to side, mm.
-const HALF_WIDTH_MM: f64 = 15.0;
-/// Radius of the ball, mm.
-const BALL_MM: f64 = 4.0;
-/// Least share of a ball's voxels that must be marrow.
-const BALL_FILLED: f64 = 0.6;
-/// Least number of voxels of any tissue for a median.
-const LEAST_VOXELS: usize = 60;
 /// Least share of the body in view.
 const LEAST_IN_VIEW: f64 = 0.75;
 /// Least number of other bodies for the same-series comparison.
 const LEAST_OTHERS: usize = 3;
 /// Signal of discs and muscle at the end of the field, against the series' median.
 const END_OF_FIELD: f64 = 0.55;
-
-/// Signal of a tissue.
-#[derive(Clone, Debug)]
-struct Tissue {
-    median: f64,
-    spread: f64,
-    voxels: usize,
-}
-
-impl Tissue {
-    fn of(mut values: Vec<f64>) -> Option<Self> {
-        let voxels = values.len();
-        if voxels < LEAST_VOXELS {
-            return None;
-        }
-        let median = median(&mut values)?;
-        let mut away: Vec<f64> = values.iter().map(|v| libm::fabs(v - median)).collect();
-        let spread = 1.48 * self::median(&mut away)?;
-        (median > 0.0).then_some(Self { median, spread, voxels })
-    }
-}
-
-fn median(values: &mut [f64]) -> Option<f64> {
-    if values.is_empty() {
-        return None;
-    }
-    values.sort_by(f64::total_cmp);
-    let n = values.len();
-    Some(f64::midpoint(values[(n - 1) / 2], values[n / 2]))
-}
-
-/// A dark place inside a body.
-#[derive(Clone, Debug)]
-struct Ball {
-    median: f64,
-    voxels: Vec<usize>,
-}
-
-/// What was measured on one vertebra.
-struct Measured {
-    marrow: Option<Tissue>,
-    discs: Option<Tissue>,
-    muscle: Option<Tissue>,
-    ball: Option<Ball>,
-    /// Median signal of the third of the body next to the lower and the upper endplate.
-    plate_thirds: [Option<f64>; 2],
-    voxels: Vec<usize>,
-}
-
-impl Measured {
-    fn over_discs(&self) -> Option<f64> {
-        Some(self.marrow.as_ref()?.median / self.discs.as_ref()?.median)
-    }
-}
+/// Confidence of the outline below which dark marrow is not called present.
+const PRESENT_OUTLINE_CONFIDENCE: f64 = 0.45;
+/// Marrow over discs where the series has too few bodies to tell: median of 23 normal bodies.
+const NORMAL_OVER_DISC: f64 = 1.6;
 
 impl Feature for T1MarrowSignalDrop {
     fn spec(&self) -> &'static Spec {
@@ -213,181 +151,6 @@ fn refusal(context: &Context<'_>, vertebra: &Vertebra) -> Option<Reason> {
     (section == Some(SpineSection::Cervical)).then_some(Reason::CervicalSpine)
 }
 
-fn measure(image: &Image, vertebra: &Vertebra) -> Option<Measured> {
-    let body = vertebra.body.as_ref()?;
-    let grid = image.grid();
-    let (mask, low, high) = body.surface.rasterise(&body.frame, grid)?;
-    let mut marrow: Vec<(usize, VoxelIndex, LocalPoint, BodyPosition)> = Vec::new();
-    for offset in mask.offsets() {
-        if !image.validity().is_tissue(offset) {
-            continue;
-        }
-        let index = index_of(grid, offset);
-        let local = body.frame.to_local(grid.voxel_to_lps(index));
-        let position = body.surface.position(local);
-        if position.depth() >= EROSION_MM && libm::fabs(local.u) <= HALF_WIDTH_MM {
-            marrow.push((offset, index, local, position));
-        }
-    }
-    let values = marrow.iter().map(|m| image.value(m.0)).collect();
-    let thirds = [true, false].map(|lower| {
-        let mut values: Vec<f64> = marrow
-            .iter()
-            .filter(|m| if lower { m.3.height_fraction < 0.38 } else { m.3.height_fraction > 0.62 })
-            .map(|m| image.value(m.0))
-            .collect();
-        if values.len() < LEAST_VOXELS / 3 { None } else { median(&mut values) }
-    });
-    Some(Measured {
-        ball: darkest_ball(image, &marrow, (low, high)),
-        marrow: Tissue::of(values),
-        discs: disc_signal(image, vertebra, body),
-        muscle: muscle_signal(image, body),
-        plate_thirds: thirds,
-        voxels: marrow.iter().map(|m| m.0).collect(),
-    })
-}
-
-fn index_of(grid: &Grid, offset: usize) -> VoxelIndex {
-    let i = offset % grid.ni();
-    let rest = offset / grid.ni();
-    VoxelIndex { i, j: rest % grid.nj(), k: rest / grid.nj() }
-}
-
-/// Signal of the middle of the adjacent discs, each within half of its height.
-fn disc_signal(image: &Image, vertebra: &Vertebra, body: &VertebralBody) -> Option<Tissue> {
-    let front = 0.5 * body.surface.radius(0.0, 0.0);
-    let rear = 0.5 * body.surface.radius(0.0, std::f64::consts::PI);
-    let mut values = Vec::new();
-    for disc in [vertebra.disc_below, vertebra.disc_above].into_iter().flatten() {
-        values.extend(one_disc(image, &disc, front, rear));
-    }
-    Tissue::of(values)
-}
-
-fn one_disc(image: &Image, disc: &Disc, front: f64, rear: f64) -> Vec<f64> {
-    let half = (0.4 * disc.half_height.mm()).max(0.5);
-    box_samples(image, disc, (-half, half), (-rear, front), (-10.0, 10.0))
-}
-
-/// Samples each millimetre in a box of a frame, where all voxels about them are measured.
-fn box_samples(
-    image: &Image,
-    disc: &Disc,
-    s: (f64, f64),
-    v: (f64, f64),
-    u: (f64, f64),
-) -> Vec<f64> {
-    let steps = |range: (f64, f64), step: f64| {
-        let count = libm::floor((range.1 - range.0) / step).max(0.0) as usize;
-        (0..=count).map(move |n| range.0 + n as f64 * step)
-    };
-    let mut out = Vec::new();
-    for s in steps(s, 0.7) {
-        for v in steps(v, 1.0) {
-            for u in steps(u, 2.0) {
-                out.extend(image.sample(disc.frame.to_lps(LocalPoint { s, v, u })));
-            }
-        }
-    }
-    out
-}
-
-/// Paraspinal muscle at the height of the body: 17 to 24 mm from the midline, 22 to 45 mm behind
-/// the rear wall. Fat is cut off: what is brighter than 1.6 of the median.
-fn muscle_signal(image: &Image, body: &VertebralBody) -> Option<Tissue> {
-    let rear = body.surface.radius(0.0, std::f64::consts::PI);
-    let holder = Disc { frame: body.frame, half_height: Millimetres::new(1.0) };
-    let mut values = Vec::new();
-    for u in [(-24.0, -17.0), (17.0, 24.0)] {
-        values.extend(box_samples(image, &holder, (-10.0, 10.0), (-rear - 45.0, -rear - 22.0), u));
-    }
-    // Twice: the first median is lifted by the fat itself.
-    for _ in 0..2 {
-        let middle = median(&mut values)?;
-        values.retain(|v| *v <= 1.6 * middle);
-    }
-    Tissue::of(values)
-}
-
-/// The darkest ball of marrow, leaving out the rear-middle third (basivertebral vein); two slices
-/// at least, where there are so many.
-fn darkest_ball(
-    image: &Image,
-    marrow: &[(usize, VoxelIndex, LocalPoint, BodyPosition)],
-    (low, high): (VoxelIndex, VoxelIndex),
-) -> Option<Ball> {
-    let grid = image.grid();
-    let inside: BTreeMap<usize, usize> =
-        marrow.iter().enumerate().map(|(n, m)| (m.0, n)).collect();
-    let spacing = grid.spacing();
-    let reach = spacing.map(|mm| libm::ceil(BALL_MM / mm) as isize);
-    let volume = 4.0 / 3.0 * std::f64::consts::PI * BALL_MM * BALL_MM * BALL_MM;
-    let full = volume / grid.voxel_mm3();
-    let mut best: Option<Ball> = None;
-    for (_, centre, local, position) in marrow {
-        if rear_middle(position, local) {
-            continue;
-        }
-        // Every second voxel in finely sampled directions.
-        let coarse = |n: usize, low: usize, mm: f64| mm < 0.9 && (n - low) % 2 == 1;
-        if coarse(centre.i, low.i, spacing[0])
-            || coarse(centre.j, low.j, spacing[1])
-            || coarse(centre.k, low.k, spacing[2])
-        {
-            continue;
-        }
-        let middle = grid.voxel_to_lps(*centre);
-        let mut values = Vec::new();
-        let mut voxels = Vec::new();
-        for dk in -reach[2]..=reach[2] {
-            for dj in -reach[1]..=reach[1] {
-                for di in -reach[0]..=reach[0] {
-                    let Some(index) = moved(*centre, [di, dj, dk], (low, high)) else { continue };
-                    let offset = grid.offset(index);
-                    if !inside.contains_key(&offset)
-                        || grid.voxel_to_lps(index).distance(middle) > BALL_MM
-                    {
-                        continue;
-                    }
-                    values.push(image.value(offset));
-                    voxels.push(offset);
-                }
-            }
-        }
-        if (values.len() as f64) < BALL_FILLED * full.min(LEAST_VOXELS as f64 * 4.0) {
-            continue;
-        }
-        let Some(median) = median(&mut values) else { continue };
-        if best.as_ref().is_none_or(|b| median < b.median) {
-            best = Some(Ball { median, voxels });
-        }
-    }
-    best
-}
-
-fn moved(
-    from: VoxelIndex,
-    by: [isize; 3],
-    (low, high): (VoxelIndex, VoxelIndex),
-) -> Option<VoxelIndex> {
-    let i = from.i.checked_add_signed(by[0])?;
-    let j = from.j.checked_add_signed(by[1])?;
-    let k = from.k.checked_add_signed(by[2])?;
-    let within = (low.i..=high.i).contains(&i)
-        && (low.j..=high.j).contains(&j)
-        && (low.k..=high.k).contains(&k);
-    within.then_some(VoxelIndex { i, j, k })
-}
-
-/// The rear third within 8 mm of the midline and away from the endplates: the basivertebral vein.
-fn rear_middle(position: &BodyPosition, local: &LocalPoint) -> bool {
-    let behind = -libm::cos(position.angle) * position.radius_fraction;
-    behind > 1.0 / 3.0
-        && libm::fabs(local.u) < 8.0
-        && (0.25..0.75).contains(&position.height_fraction)
-}
-
 /// The quotients that decide about one vertebra.
 struct Quotients {
     body_over_disc: f64,
@@ -411,8 +174,7 @@ impl Quotients {
             .filter(|(m, _)| *m != n)
             .filter_map(|(_, m)| m.as_ref()?.over_discs())
             .collect();
-        let others =
-            if others.len() < LEAST_OTHERS { None } else { median(&mut others) };
+        let others = if others.len() < LEAST_OTHERS { None } else { median(&mut others) };
         let muscle = own.muscle.as_ref().map(|m| m.median);
         let ball = own.ball.as_ref().map(|b| b.median);
         Some(Self {
@@ -428,7 +190,8 @@ impl Quotients {
     }
 
     fn measurements(&self) -> Vec<Measurement> {
-        let mut out = vec![Measurement::new("body_over_disc_ratio", self.body_over_disc, Unit::Ratio)];
+        let mut out =
+            vec![Measurement::new("body_over_disc_ratio", self.body_over_disc, Unit::Ratio)];
         for (name, value) in [
             ("body_over_muscle_ratio", self.body_over_muscle),
             ("body_over_other_bodies_ratio", self.body_over_others),
@@ -492,35 +255,30 @@ fn judge(
     let modic = modic_like(measured, n, &q);
     let end_of_field = at_end_of_field(measured, n);
     let cut = vertebra.fraction_in_view.get() < 0.95;
-    let (status, reason) = match (diffuse, focal) {
-        (Verdict::Dark, _) | (_, Verdict::Dark) if end_of_field => {
-            (Status::Indeterminate, Some(Reason::EndOfField))
-        }
-        // The whole body is dark, far from the disc too: no Modic change does that.
-        (Verdict::Dark, _) if modic != Some(Extent::NearDisc) => (Status::Present, None),
-        (_, Verdict::Dark) if modic.is_none() => (Status::Present, None),
-        (Verdict::Normal, Verdict::Normal) if end_of_field => {
-            (Status::Indeterminate, Some(Reason::EndOfField))
-        }
-        (Verdict::Normal, Verdict::Normal) if cut => {
-            (Status::Indeterminate, Some(Reason::PartlyOutsideFieldOfView))
-        }
-        (Verdict::Normal, Verdict::Normal) => missing(&q)
-            .map_or((Status::Absent, None), |reason| (Status::Indeterminate, Some(reason))),
-        (Verdict::Unclear(_) | Verdict::Dark, _) | (_, Verdict::Unclear(_) | Verdict::Dark)
-            if modic.is_some() =>
-        {
-            (Status::Indeterminate, Some(Reason::LookAlike))
-        }
-        (Verdict::Unclear(_), _) | (_, Verdict::Unclear(_)) if end_of_field => {
-            (Status::Indeterminate, Some(Reason::EndOfField))
-        }
-        (Verdict::Unclear(reason), _) | (_, Verdict::Unclear(reason)) => {
-            (Status::Indeterminate, Some(reason))
-        }
-        (Verdict::Dark, _) | (_, Verdict::Dark) => {
-            (Status::Indeterminate, Some(Reason::LookAlike))
-        }
+    let suspected = diffuse != Verdict::Normal || focal != Verdict::Normal;
+    let expected =
+        (diffuse != Verdict::Normal).then(|| q.others_over_disc.unwrap_or(NORMAL_OVER_DISC));
+    let located = suspected.then(|| locate(context, own, body, expected)).flatten();
+    let decided = if suspected {
+        let doubt = Doubt {
+            modic,
+            end_of_field,
+            outline_uncertain: body.confidence.get() < PRESENT_OUTLINE_CONFIDENCE,
+            touches_endplate: located.as_ref().is_none_or(|l| l.touches_endplate),
+            touches_wall: located.as_ref().is_none_or(|l| l.touches_wall),
+        };
+        decide(diffuse, focal, &doubt)
+    } else if end_of_field {
+        Some(Reason::EndOfField)
+    } else if cut {
+        Some(Reason::PartlyOutsideFieldOfView)
+    } else {
+        missing(&q)
+    };
+    let (status, reason) = match (suspected, decided) {
+        (true, None) => (Status::Present, None),
+        (false, None) => (Status::Absent, None),
+        (_, Some(reason)) => (Status::Indeterminate, Some(reason)),
     };
     let site = super::Site::Vertebra(vertebra.id.clone());
     let mut observation = SPEC.observation(site, status, reason);
@@ -534,28 +292,66 @@ fn judge(
     });
     explain(&mut observation, &q, &limits, (diffuse, focal), modic, end_of_field);
     observation.problems.clone_from(&vertebra.problems);
-    if status != Status::Absent {
-        let suspected = diffuse != Verdict::Normal || focal != Verdict::Normal;
-        if suspected {
-            let depth = ((limits.disc_normal + 0.1 - q.body_over_disc) / 0.6)
-                .max((limits.ball_suspect + 0.1
-                    - q.ball_over_own.filter(|_| focal != Verdict::Normal).unwrap_or(1.0))
-                    / 0.5)
-                .clamp(0.0, 1.0);
-            let (base, room) =
-                if status == Status::Present { (0.6, 0.4) } else { (0.2, 0.3) };
-            observation.score = Some(Share::new(base + room * depth));
-            observation.location = locate(context, own, body, &q, diffuse);
-            if let Some(volume) = observation.location.as_ref().and_then(|l| l.volume) {
-                observation.measurements.push(Measurement::new(
-                    "dark_volume_in_core_mm3",
-                    volume.mm3(),
-                    Unit::CubicMillimetre,
-                ));
-            }
+    if suspected {
+        let ball = q.ball_over_own.filter(|_| focal != Verdict::Normal).unwrap_or(1.0);
+        let depth = ((limits.disc_normal + 0.1 - q.body_over_disc) / 0.6)
+            .max((limits.ball_suspect + 0.1 - ball) / 0.5)
+            .clamp(0.0, 1.0);
+        let (base, room) = if status == Status::Present { (0.6, 0.4) } else { (0.2, 0.3) };
+        observation.score = Some(Share::new(base + room * depth));
+    }
+    if let Some(located) = located {
+        if let Some(volume) = located.location.volume {
+            observation.measurements.push(Measurement::new(
+                "dark_volume_in_core_mm3",
+                volume.mm3(),
+                Unit::CubicMillimetre,
+            ));
         }
+        observation.location = Some(located.location);
     }
     observation
+}
+
+/// What keeps a dark body from being called present.
+struct Doubt {
+    modic: Option<Extent>,
+    end_of_field: bool,
+    outline_uncertain: bool,
+    touches_endplate: bool,
+    touches_wall: bool,
+}
+
+/// Why a suspected body is indeterminate; `None` is present.
+fn decide(diffuse: Verdict, focal: Verdict, doubt: &Doubt) -> Option<Reason> {
+    if diffuse == Verdict::Dark || focal == Verdict::Dark {
+        if doubt.end_of_field {
+            return Some(Reason::EndOfField);
+        }
+        if doubt.outline_uncertain {
+            return Some(Reason::OutlineUncertain);
+        }
+        if diffuse == Verdict::Dark {
+            // The far third is dark as well: no Modic change does that.
+            return (doubt.modic == Some(Extent::NearDisc)).then_some(Reason::LookAlike);
+        }
+        // Next to an endplate lie Modic changes and Schmorl nodes; next to a wall, what an
+        // outline a little too wide takes in.
+        if doubt.modic.is_some() || doubt.touches_endplate {
+            return Some(Reason::LookAlike);
+        }
+        return doubt.touches_wall.then_some(Reason::OutlineUncertain);
+    }
+    if doubt.modic.is_some() {
+        return Some(Reason::LookAlike);
+    }
+    if doubt.end_of_field {
+        return Some(Reason::EndOfField);
+    }
+    match (diffuse, focal) {
+        (Verdict::Unclear(reason), _) | (_, Verdict::Unclear(reason)) => Some(reason),
+        _ => None,
+    }
 }
 
 /// The reason why `absent` cannot be said though nothing dark was seen.
@@ -583,9 +379,7 @@ fn diffuse(q: &Quotients, limits: &Limits) -> Verdict {
     match (muscle, others) {
         (Some(true), Some(true)) => Verdict::Dark,
         (None, _) | (_, None) => Verdict::Unclear(Reason::ReferenceTissueNotFound),
-        (Some(true), Some(false))
-            if q.others_over_disc.is_some_and(|o| o < limits.disc_normal) =>
-        {
+        (Some(true), Some(false)) if q.others_over_disc.is_some_and(|o| o < limits.disc_normal) => {
             Verdict::Unclear(Reason::MarrowAsDarkAsTumour)
         }
         _ => Verdict::Unclear(Reason::MeasuresDisagree),
@@ -624,7 +418,7 @@ enum Extent {
 /// Whether the thirds on both sides of one disc are darker than the rest of the series: Modic
 /// change, infection and degeneration do that, metastases seldom.
 fn modic_like(measured: &[Option<Measured>], n: usize, q: &Quotients) -> Option<Extent> {
-    const DARK_THIRD: f64 = 0.85;
+    const DARK_THIRD: f64 = 0.9;
     let others = q.others_over_disc?;
     let third = |m: usize, upper: usize| -> Option<f64> {
         let body = measured.get(m)?.as_ref()?;
@@ -699,139 +493,4 @@ fn explain(
     if end_of_field {
         against.push("discs or muscle are dark here too: end of the coil's field".to_owned());
     }
-}
-
-/// The dark voxels that hang together with the darkest ball.
-fn locate(
-    context: &Context<'_>,
-    own: &Measured,
-    body: &VertebralBody,
-    q: &Quotients,
-    diffuse: Verdict,
-) -> Option<Location> {
-    let ball = own.ball.as_ref()?;
-    let grid = context.image.grid();
-    let normal = if diffuse == Verdict::Normal {
-        own.marrow.as_ref()?.median
-    } else {
-        // The body's own median is the lesion: what it should be, from the other bodies.
-        let expected = own.discs.as_ref()?.median * q.others_over_disc.unwrap_or(1.6);
-        expected.max(own.marrow.as_ref()?.median)
-    };
-    let limit = f64::midpoint(ball.median, normal);
-    let mut core = BitMask::empty(grid.size());
-    for &offset in &own.voxels {
-        core.insert(offset);
-    }
-    let mut region = BitMask::empty(grid.size());
-    let mut open: Vec<usize> = Vec::new();
-    for &offset in &ball.voxels {
-        if context.image.value(offset) <= limit && !region.get(offset) {
-            region.insert(offset);
-            open.push(offset);
-        }
-    }
-    while let Some(offset) = open.pop() {
-        for next in neighbours(grid, offset) {
-            if core.get(next) && !region.get(next) && context.image.value(next) <= limit {
-                region.insert(next);
-                open.push(next);
-            }
-        }
-    }
-    describe(context, body, region)
-}
-
-fn neighbours(grid: &Grid, offset: usize) -> impl Iterator<Item = usize> {
-    let at = index_of(grid, offset);
-    let (ni, plane) = (grid.ni(), grid.ni() * grid.nj());
-    let candidates = [
-        (at.i > 0).then(|| offset - 1),
-        (at.i + 1 < grid.ni()).then(|| offset + 1),
-        (at.j > 0).then(|| offset - ni),
-        (at.j + 1 < grid.nj()).then(|| offset + ni),
-        (at.k > 0).then(|| offset - plane),
-        (at.k + 1 < grid.nk()).then(|| offset + plane),
-    ];
-    candidates.into_iter().flatten()
-}
-
-/// Centre, box, thirds, side and distance to the canal of a region inside a body.
-fn describe(
-    context: &Context<'_>,
-    body: &VertebralBody,
-    region: BitMask,
-) -> Option<Location> {
-    let grid = context.image.grid();
-    let count = region.count();
-    if count == 0 {
-        return None;
-    }
-    let mut sum = [0.0; 3];
-    let mut low = [usize::MAX; 3];
-    let mut high = [0usize; 3];
-    let mut thirds = [0u64; 3];
-    let (mut left, mut right) = (0u64, 0u64);
-    let (mut upper, mut lower) = (false, false);
-    let mut to_rear_wall = f64::INFINITY;
-    for offset in region.offsets() {
-        let index = index_of(grid, offset);
-        let place = grid.voxel_to_lps(index);
-        let local = body.frame.to_local(place);
-        let position = body.surface.position(local);
-        for (s, v) in sum.iter_mut().zip([place.x(), place.y(), place.z()]) {
-            *s += v;
-        }
-        for (axis, n) in [index.i, index.j, index.k].into_iter().enumerate() {
-            low[axis] = low[axis].min(n);
-            high[axis] = high[axis].max(n);
-        }
-        let behind = -libm::cos(position.angle) * position.radius_fraction;
-        let third = if behind < -1.0 / 3.0 { 0 } else { usize::from(behind > 1.0 / 3.0) + 1 };
-        thirds[third] += 1;
-        left += u64::from(local.u > 4.0);
-        right += u64::from(local.u < -4.0);
-        upper |= position.upper_depth < EROSION_MM + 1.5;
-        lower |= position.lower_depth < EROSION_MM + 1.5;
-        let wall = body.surface.radius(local.s, std::f64::consts::PI);
-        to_rear_wall = to_rear_wall.min(local.v + wall);
-    }
-    let share = |n: u64| n as f64 / count as f64;
-    let mut parts = vec![Part::VertebralBody];
-    for (n, part) in [Part::AnteriorThird, Part::MiddleThird, Part::PosteriorThird]
-        .into_iter()
-        .enumerate()
-    {
-        if share(thirds[n]) >= 0.2 {
-            parts.push(part);
-        }
-    }
-    if upper {
-        parts.push(Part::UpperEndplate);
-    }
-    if lower {
-        parts.push(Part::LowerEndplate);
-    }
-    let side = match (share(left) > 0.2, share(right) > 0.2) {
-        (true, true) => Side::Bilateral,
-        (true, false) => Side::Left,
-        (false, true) => Side::Right,
-        (false, false) => Side::Midline,
-    };
-    let n = count as f64;
-    let corner = |c: [usize; 3]| VoxelIndex { i: c[0], j: c[1], k: c[2] };
-    let centroid = LpsPoint::new(sum[0] / n, sum[1] / n, sum[2] / n);
-    Some(Location {
-        centroid,
-        voxel_box: Some((corner(low), corner(high))),
-        volume: Some(CubicMillimetres::new(n * grid.voxel_mm3())),
-        mask: Some(region),
-        side: Some(side),
-        parts,
-        distance_to_canal: context
-            .anatomy
-            .canal
-            .as_ref()
-            .map(|_| Millimetres::new(to_rear_wall.max(0.0))),
-    })
 }

@@ -76,7 +76,8 @@ fn next_body(
         last.row + sign * axis[0] * last.pitch / 2.0,
         last.column + sign * axis[1] * last.pitch / 2.0,
     ];
-    let own = Patch::of(&slabs[last.slab].smooth, [last.row, last.column], last.pitch, last.direction);
+    let own =
+        Patch::of(&slabs[last.slab].smooth, [last.row, last.column], last.pitch, last.direction);
     let (rows, columns) = (stack.rows() as f64, stack.columns() as f64);
     let turns: (f64, f64, usize) =
         if end == End::Head { (-32.0, 32.0, 9) } else { (-28.0, 52.0, 11) };

@@ -52,7 +52,8 @@ struct FoundSpine {
     bodies: Vec<BodyBox>,
     /// Middle slice of each body.
     slices: Vec<f64>,
-    width_over_depth: f64,
+    /// Half width of each body, mm.
+    half_widths: Vec<f64>,
     score: f64,
 }
 
@@ -253,7 +254,7 @@ fn find_spine(stack: &SagittalStack) -> Option<FoundSpine> {
         stack,
         bodies,
         slices: lateral.slices,
-        width_over_depth: lateral.width_over_depth,
+        half_widths: lateral.half_widths,
         score: chain.score,
     })
 }
