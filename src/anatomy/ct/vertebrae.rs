@@ -90,7 +90,7 @@ fn vertebra(measured: &Measured<'_>, segment: &Segment, first: f64, last: f64) -
     let low = segment.low as f64 + segment.half_low;
     let high = segment.high as f64 - segment.half_high;
     // The centre of what is in view.
-    let middle = (low.max(first) + high.min(last)) / 2.0;
+    let middle = f64::midpoint(low.max(first), high.min(last));
     let at = (libm::round(middle).max(0.0) as usize).min(n - 1);
     let within = segment.low.clamp(0, n as i64) as usize..segment.high.clamp(0, n as i64) as usize;
     let symmetry = line.symmetry[within.clone()].iter().sum::<f64>() / within.len().max(1) as f64;
