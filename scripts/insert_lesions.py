@@ -226,7 +226,9 @@ def write_dicom(series, out, tag):
         ds.StudyInstanceUID, ds.SeriesInstanceUID = study, series_uid
         ds.SOPInstanceUID = uid("lesioned instance", tag, series_uid, k)
         meta = FileMetaDataset()
-        meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = ds.get("SOPClassUID", "1.2.840.10008.5.1.4.1.1.2"), ds.SOPInstanceUID
+        # A file may name its SOP class in group 0002 alone.
+        sop_class = ds.get("SOPClassUID") or ds.file_meta.MediaStorageSOPClassUID
+        meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = sop_class, ds.SOPInstanceUID
         meta.TransferSyntaxUID, meta.ImplementationClassUID = ExplicitVRLittleEndian, uid("insert_lesions.py")
         copy = FileDataset(None, ds, file_meta=meta, preamble=b"\0" * 128)
         copy.pop("PixelData", None)
