@@ -72,7 +72,7 @@ fn rooms(c: &mut Criterion) {
         b.iter(|| report::overview_picture(&ct_image, &ct_anatomy, "bench").to_png());
     });
     group.bench_function("report page", |b| b.iter(|| report::markdown(&findings, None)));
-    group.bench_function("findings to JSON", |b| b.iter(|| report::json("findings.json", &findings)));
+    group.bench_function("findings to JSON", |b| b.iter(|| report::json(&findings)));
     let spec = phantom::Spec::built_in("mr_t1_lumbar").unwrap();
     group.bench_function("phantom", |b| b.iter(|| phantom::generate(black_box(&spec))));
     group.bench_function("whole study", |b| b.iter(|| study(&ct_study, &options(), &|_, _| {})));

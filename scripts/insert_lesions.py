@@ -226,7 +226,9 @@ def write_dicom(series, out, tag):
         ds.StudyInstanceUID, ds.SeriesInstanceUID = study, series_uid
         ds.SOPInstanceUID = uid("lesioned instance", tag, series_uid, k)
         meta = FileMetaDataset()
-        meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = ds.get("SOPClassUID", "1.2.840.10008.5.1.4.1.1.2"), ds.SOPInstanceUID
+        # A file may name its SOP class in group 0002 alone.
+        sop_class = ds.get("SOPClassUID") or ds.file_meta.MediaStorageSOPClassUID
+        meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = sop_class, ds.SOPInstanceUID
         meta.TransferSyntaxUID, meta.ImplementationClassUID = ExplicitVRLittleEndian, uid("insert_lesions.py")
         copy = FileDataset(None, ds, file_meta=meta, preamble=b"\0" * 128)
         copy.pop("PixelData", None)
@@ -346,8 +348,11 @@ def put_sclerotic(series, frame, rng, sigma):
     marrow = float(np.median(series.sample(origin + rng.normal(size=(300, 3)) * 4.0)))
     room = np.clip(1.0 - (ndimage.gaussian_filter(old, 0.8) - marrow - 0.5 * contrast) / 400.0, 0.15, 1.0)
     texture = ndimage.gaussian_filter(rng.normal(size=old.shape), 1.2)
-    series.voxels[box] = old + share * room * contrast * (1 + 0.12 * texture / max(1e-6, texture.std()))
-    return {"contrast": contrast, "contrast_unit": "HU", "marrow_hu": marrow, "radius_mm": radius}, volume, centroid
+    added = share * room * contrast * (1 + 0.12 * texture / max(1e-6, texture.std()))
+    series.voxels[box] = old + added
+    # Blur and thick slices take their part of the contrast drawn: what is left stands in the truth too.
+    mean_added = float(added[share >= 0.5 * share.max()].mean())
+    return {"contrast": contrast, "contrast_unit": "HU", "mean_added_hu": mean_added, "marrow_hu": marrow, "radius_mm": radius}, volume, centroid
 
 
 def posterior_wall(series, frame):
@@ -606,4 +611,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BrokenPipeError:  # `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -18,7 +18,7 @@ def series_folders(data):
         for folder in sorted((data / kind).iterdir()):
             if folder.name == "roles":
                 yield from ((f"roles/{role.name}", role) for role in sorted(folder.iterdir()) if role.is_dir())
-            elif folder.is_dir() and any(folder.rglob("*.dcm")):
+            elif (folder / "dicom").is_dir() or any(folder.rglob("*.dcm")):
                 yield f"{kind}/{folder.name}", folder
     yield "conformance", data / "conformance"
 

@@ -18,7 +18,71 @@ struct Trait {
     most_false: u64,
 }
 
-const SPINES: &[Trait] = &[];
+const SPINES: &[Trait] = &[
+    Trait {
+        folder: "ct/acrin_breast_lowdose_abdomen_pelvis_5mm",
+        truth: "ct/acrin_breast_lowdose_abdomen_pelvis_5mm/truth/vertebrae.json",
+        what: "low dose, lumbosacral",
+        least: 4,
+        most_false: 0,
+    },
+    Trait {
+        folder: "ct/cerr_head_neck_cspine_3mm",
+        truth: "ct/cerr_head_neck_cspine_3mm/truth/vertebrae.json",
+        what: "cervical spine",
+        least: 5,
+        most_false: 0,
+    },
+    Trait {
+        folder: "ct/cmb_crc_chest_lung_kernel",
+        truth: "ct/cmb_crc_chest_lung_kernel/truth/vertebrae.json",
+        what: "JPEG-LS, lung kernel, padding",
+        least: 3,
+        most_false: 0,
+    },
+    Trait {
+        folder: "ct/crlm_contrast_abdomen_5mm",
+        truth: "ct/crlm_contrast_abdomen_5mm/truth/vertebrae.json",
+        what: "contrast medium, 5 mm slices",
+        least: 4,
+        most_false: 0,
+    },
+    Trait {
+        folder: "ct/ibsi_lung_tumour_chest_crop_3mm",
+        truth: "ct/ibsi_lung_tumour_chest_crop_3mm/truth/vertebrae.json",
+        what: "field cut through the spine",
+        least: 8,
+        most_false: 0,
+    },
+    Trait {
+        folder: "ct/lidc_chest_1mm_sharp",
+        truth: "ct/lidc_chest_1mm_sharp/truth/vertebrae.json",
+        what: "1 mm, sharp kernel",
+        least: 3,
+        most_false: 0,
+    },
+    Trait {
+        folder: "ct/nsclc_whole_chest_3mm",
+        truth: "ct/nsclc_whole_chest_3mm/truth/vertebrae.json",
+        what: "whole chest, kyphosis, dark marrow, JPEG 2000",
+        least: 16,
+        most_false: 0,
+    },
+    Trait {
+        folder: "ct/totalsegmentator_t11_t12_j2k",
+        truth: "ct/totalsegmentator_t11_t12_j2k/truth/vertebrae.json",
+        what: "empty UIDs",
+        least: 1,
+        most_false: 0,
+    },
+    Trait {
+        folder: "mr/rsna_lumbar",
+        truth: "mr/rsna_lumbar/truth/vertebrae.json",
+        what: "sagittal MR without Modality, TR and TE",
+        least: 8,
+        most_false: 1,
+    },
+];
 
 const NO_SPINE: &[&str] = &[
     "ct/ge_head_gantry_tilt_no_spine",

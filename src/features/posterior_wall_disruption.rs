@@ -300,9 +300,7 @@ fn answer(
     let behind_corners = behind >= value(&BULGE_BEHIND_CORNERS_SHARE) * limit;
     if bulge >= limit && wide && behind_corners && compared {
         observation.status = Status::Present;
-    } else if bulge >= limit
-        || (unclear && behind_corners && wide)
-    {
+    } else if bulge >= limit || (unclear && behind_corners && wide) {
         observation.status = Status::Indeterminate;
         observation.reason =
             Some(if compared { Reason::BetweenLimits } else { Reason::TooFewReferenceVertebrae });

@@ -42,6 +42,7 @@ mod spec;
 mod truth;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 mod tests;
 
 pub use dicom::{files, write};
@@ -105,7 +106,7 @@ pub enum PhantomError {
     /// A slice cannot be encoded.
     #[error("instance {instance}: cannot encode: {message}")]
     Dicom {
-        /// InstanceNumber; 0 for the truth file.
+        /// Instance number; 0 for the truth file.
         instance: usize,
         /// Why.
         message: String,

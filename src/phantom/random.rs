@@ -1,4 +1,4 @@
-//! Seeded randomness: ChaCha8 by name, so that a seed outlives releases of `rand`.
+//! Seeded randomness: `ChaCha8` by name, so that a seed outlives releases of `rand`.
 
 use glam::DVec3;
 use rand_chacha::ChaCha8Rng;

@@ -18,6 +18,9 @@ const SAMPLE_MM: [f64; 2] = [0.65, 1.0];
 /// twice through the slice: their edges are soft already.
 const DENSE_WITHIN_MM: f64 = 1.5;
 
+/// No more samples than this along one axis: voxels so large are for quick trials.
+const HIGHEST_SAMPLES: usize = 8;
+
 /// Margin beyond the levels asked for, mm, at the upper and lower end of an axial stack.
 const MARGIN_MM: [f64; 2] = [9.0, 16.0];
 
@@ -105,7 +108,7 @@ pub(super) fn sample_width(spec: &Spec) -> f64 {
 }
 
 fn samples(extent_mm: f64, pitch_mm: f64) -> usize {
-    ((extent_mm / pitch_mm).ceil() as usize).clamp(1, 8)
+    ((extent_mm / pitch_mm).ceil() as usize).clamp(1, HIGHEST_SAMPLES)
 }
 
 /// The values of all voxels, `[k, j, i]`: HU or MR signal, within the stored range, whole numbers.

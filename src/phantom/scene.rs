@@ -38,6 +38,12 @@ struct BoneNear {
     segments: [Option<(usize, DVec3, BoneDistance)>; 4],
 }
 
+/// Size of the back muscles at a level (rows of the morphometry table): they taper on the sacrum.
+fn muscle_size(row: f64) -> f64 {
+    (1.0 - 0.06 * (row - 15.0).max(0.0)).max(0.5)
+}
+
+/// `paint` over `under` with opacity `alpha`.
 fn over(under: f64, paint: f64, alpha: f64) -> f64 {
     under + (paint - under) * alpha
 }
@@ -206,7 +212,11 @@ impl<'a> Scene<'a> {
                 value = over(value, content, occupancy(cavity, w));
             }
         }
-        value = self.back_muscles(value, fat, muscle, p, [a, y], row, fascia);
+        let lobes = Self::back_muscles([a, y], row).min(fascia);
+        if lobes > -w {
+            let streaked = over(muscle, fat, self.muscle_fat(p, [a, y], row));
+            value = over(value, streaked, occupancy(lobes, w));
+        }
         // Quadratus lumborum.
         let quadratus = ellipse(a - 62.0, y + 4.0, 19.0, 9.0);
         let quadratus_share = smooth_step((row - 11.5) / 1.0) * smooth_step((16.4 - row) / 0.6);
@@ -241,37 +251,26 @@ impl<'a> Scene<'a> {
         value
     }
 
-    /// Erector spinae and multifidus with streaks of fat, filling the space between laminae and
-    /// fascia; more fat lower down.
-    fn back_muscles(
-        &self,
-        under: f64,
-        fat: f64,
-        muscle: f64,
-        p: DVec3,
-        [a, y]: [f64; 2],
-        row: f64,
-        fascia: f64,
-    ) -> f64 {
-        let w = self.width;
-        let size = (1.0 - 0.06 * (row - 15.0).max(0.0)).max(0.5);
+    /// Distance to erector spinae and multifidus, positive inside: two lobes on each side that
+    /// fill the space between laminae and fascia. `a` is the distance from the midline, `y` that
+    /// behind the canal's axis.
+    fn back_muscles([a, y]: [f64; 2], row: f64) -> f64 {
+        let size = muscle_size(row);
         let medial = ellipse(a - 16.0, y - 21.0, 18.0 * size + 2.0, 27.0 * size);
         let lateral = ellipse(a - 41.0 * size - 2.0, y - 20.0 * size, 31.0 * size, 24.0 * size);
-        let lobes = medial.max(lateral).min(fascia);
-        let share = occupancy(lobes, w);
-        if share <= 0.0 {
-            return under;
-        }
+        medial.max(lateral)
+    }
+
+    /// Share of fat at a place in the back muscles: streaks along the fibres, more of them lower
+    /// down, the cleft between the two muscles, loose fat beside the spinous processes.
+    fn muscle_fat(&self, p: DVec3, [a, y]: [f64; 2], row: f64) -> f64 {
         let streaks = self.texture.at(p * DVec3::new(0.3, 0.3, 0.07))
             + 0.7 * self.texture.at(p * DVec3::new(0.5, 0.5, 0.16));
-        let streak = smooth_step((streaks - 1.15 + 0.14 * (row - 14.0)) / 0.5);
-        let tissue = over(muscle, fat, 0.7 * streak);
-        // The cleft between the two muscles, and loose fat beside the spinous processes.
-        let cleft =
-            slab(a, y, [20.0, 8.0], [36.0 * size, 46.0], 0.9 + 0.5 * (row - 14.0).clamp(0.0, 3.0));
+        let streak = 0.7 * smooth_step((streaks - 1.15 + 0.14 * (row - 14.0)) / 0.5);
+        let width = 0.9 + 0.5 * (row - 14.0).clamp(0.0, 3.0);
+        let cleft = slab(a, y, [20.0, 8.0], [36.0 * muscle_size(row), 46.0], width);
         let midline = 3.0 - a + 0.2 * (y - 20.0).max(0.0);
-        let tissue = over(tissue, fat, 0.75 * occupancy(cleft.max(midline), 1.5));
-        over(under, tissue, share)
+        over(streak, 1.0, 0.75 * occupancy(cleft.max(midline), 1.5))
     }
 
     /// Aorta in front and to the left, vena cava to the right; both part before L4 and L5.

@@ -73,7 +73,9 @@ pub(super) static COMMON: &[Rule] = &[
             "scoutview",
         ]) || c.piece(&["3-plane", "3 plane", "three plane", "localizer", "localiser"])
     }),
-    rule("ImageType", "says derived", Kind(Role::Derived), 0.5, |c| {
+    // Lighter than Modality CT: reformats and converted series say DERIVED too, and a volume that
+    // is left out is worse than one that is screened with a doubt beside it.
+    rule("ImageType", "says derived", Kind(Role::Derived), 0.4, |c| {
         c.is_derived() && !c.image_type(&["REFORMATTED", "MPR", "RESAMPLED", "COMPOSED"])
     }),
     rule("ImageType", "names a computed image", Kind(Role::Derived), 1.5, |c| {

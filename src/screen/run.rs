@@ -88,7 +88,7 @@ pub fn run(
         files: intake.files.iter().map(FileEntry::from).collect(),
         problems: all_problems(&intake, &problems),
     };
-    write_atomically(&out.join("run.json"), &json("run.json", &record)?)?;
+    write_atomically(&out.join("run.json"), &json(&record)?)?;
     Ok(record)
 }
 
@@ -158,8 +158,8 @@ fn write_study(folder: &Path, result: &StudyResult) -> Result<(), ReportError> {
     for (name, png) in &result.pictures {
         write_atomically(&folder.join(name), png)?;
     }
-    write_atomically(&folder.join("findings.json"), &json("findings.json", &result.findings)?)?;
-    write_atomically(&folder.join("verdict.json"), &json("verdict.json", &result.verdict)?)?;
+    write_atomically(&folder.join("findings.json"), &json(&result.findings)?)?;
+    write_atomically(&folder.join("verdict.json"), &json(&result.verdict)?)?;
     let page = markdown(&result.findings, Some(&result.verdict));
     write_atomically(&folder.join("report.md"), page.as_bytes())
 }

@@ -2,6 +2,8 @@
 
 use strum::Display;
 
+use super::model::SeriesTags;
+
 /// CT or MR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Display)]
 #[strum(serialize_all = "UPPERCASE")]
@@ -117,6 +119,14 @@ pub(crate) fn object_kind(sop_class_uid: Option<&str>, modality: Option<&str>) -
     match by_modality {
         ObjectKind::Unknown if uid.starts_with(SECONDARY_CAPTURE) => ObjectKind::OtherImage,
         kind => kind,
+    }
+}
+
+/// Whether a series is CT or MR, by its SOP class, else by Modality.
+pub fn ct_or_mr(tags: &SeriesTags) -> Option<CtOrMr> {
+    match object_kind(tags.sop_class_uid.as_deref(), tags.modality.as_deref()) {
+        ObjectKind::Image(kind) => Some(kind),
+        _ => None,
     }
 }
 

@@ -118,7 +118,7 @@ fn may_share_volume(a: &SliceRecord, b: &SliceRecord) -> bool {
         && is_localizer(a) == is_localizer(b)
 }
 
-/// Whether ImageType calls the slice a localizer.
+/// Whether `ImageType` calls the slice a localizer.
 pub(crate) fn is_localizer(record: &SliceRecord) -> bool {
     record.tags.image_type.iter().any(|value| value == "LOCALIZER")
 }

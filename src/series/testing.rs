@@ -151,3 +151,59 @@ pub(crate) fn intake(objects: &[TestObject]) -> (tempfile::TempDir, Intake) {
 pub(crate) fn stack(count: usize, step: f64) -> Vec<TestObject> {
     (0..count).map(|n| TestObject::ct([0.0, 0.0, n as f64 * step], n as i16)).collect()
 }
+
+/// A sequence with one item for each data set, all of defined length.
+fn sequence(tag: u32, items: &[Vec<u8>]) -> Vec<u8> {
+    let mut value = Vec::new();
+    for item in items {
+        value.extend([0xFE, 0xFF, 0x00, 0xE0]);
+        value.extend((item.len() as u32).to_le_bytes());
+        value.extend(item);
+    }
+    let mut bytes = Vec::new();
+    element(&mut bytes, tag, *b"SQ", value.len() as u32, &value);
+    bytes
+}
+
+fn text(tag: u32, vr: [u8; 2], text: &str) -> Vec<u8> {
+    let mut value = text.as_bytes().to_vec();
+    if value.len() % 2 == 1 {
+        value.push(b' ');
+    }
+    let mut bytes = Vec::new();
+    element(&mut bytes, tag, vr, value.len() as u32, &value);
+    bytes
+}
+
+/// A sagittal Enhanced MR object of three frames at these places along x; pixels of frame `n` are
+/// all `n`.
+pub(crate) fn enhanced_mr(places: [&str; 3]) -> TestObject {
+    let pixels: Vec<i16> = (0..48).map(|n| n / 16).collect();
+    let mut object = TestObject::mr([0.0; 3], 0);
+    object
+        .text(0x0008_0016, *b"UI", "1.2.840.10008.5.1.4.1.1.4.1")
+        .remove(0x0020_0032)
+        .remove(0x0020_0037)
+        .remove(0x0028_0030)
+        .text(0x0028_0008, *b"IS", "3")
+        .pixels(&pixels);
+    let mut measures = text(0x0018_0050, *b"DS", "4");
+    measures.extend(text(0x0028_0030, *b"DS", "0.8\\0.9"));
+    let mut shared = sequence(0x0018_9112, &[text(0x0018_0080, *b"DS", "550")]);
+    shared.extend(sequence(0x0020_9116, &[text(0x0020_0037, *b"DS", "0\\1\\0\\0\\0\\-1")]));
+    shared.extend(sequence(0x0028_9110, &[measures]));
+    let frames: Vec<Vec<u8>> = places
+        .iter()
+        .map(|x| {
+            let position = format!("{x}\\0\\0");
+            sequence(0x0020_9113, &[text(0x0020_0032, *b"DS", &position)])
+        })
+        .collect();
+    let value = |bytes: Vec<u8>| bytes[12..].to_vec();
+    object.raw(0x5200_9229, *b"SQ", &value(sequence(0x5200_9229, &[shared]))).raw(
+        0x5200_9230,
+        *b"SQ",
+        &value(sequence(0x5200_9230, &frames)),
+    );
+    object
+}

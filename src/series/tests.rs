@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::testing::{TestObject, element, intake, intake_of, stack};
+use super::testing::{TestObject, element, enhanced_mr, intake, intake_of, stack};
 use super::*;
 use crate::problem::{Problem, ProblemCode};
 
@@ -279,57 +279,9 @@ fn files_that_are_no_images_are_told_from_those_that_should_be() {
     assert_eq!(only_series(&intake).slices.len(), 1);
 }
 
-/// A sequence with one item for each data set, all of defined length.
-fn sequence(tag: u32, items: &[Vec<u8>]) -> Vec<u8> {
-    let mut value = Vec::new();
-    for item in items {
-        value.extend([0xFE, 0xFF, 0x00, 0xE0]);
-        value.extend((item.len() as u32).to_le_bytes());
-        value.extend(item);
-    }
-    let mut bytes = Vec::new();
-    element(&mut bytes, tag, *b"SQ", value.len() as u32, &value);
-    bytes
-}
-
-fn text(tag: u32, vr: [u8; 2], text: &str) -> Vec<u8> {
-    let mut value = text.as_bytes().to_vec();
-    if value.len() % 2 == 1 {
-        value.push(b' ');
-    }
-    let mut bytes = Vec::new();
-    element(&mut bytes, tag, vr, value.len() as u32, &value);
-    bytes
-}
-
 #[test]
 fn frames_of_an_enhanced_object_are_placed_by_their_functional_groups() {
-    let mut object = TestObject::mr([0.0; 3], 0);
-    object
-        .text(0x0008_0016, *b"UI", "1.2.840.10008.5.1.4.1.1.4.1")
-        .remove(0x0020_0032)
-        .remove(0x0020_0037)
-        .remove(0x0028_0030)
-        .text(0x0028_0008, *b"IS", "3")
-        .pixels(&[7; 48]);
-    let mut measures = text(0x0018_0050, *b"DS", "4");
-    measures.extend(text(0x0028_0030, *b"DS", "0.8\\0.9"));
-    let mut shared = sequence(0x0018_9112, &[text(0x0018_0080, *b"DS", "550")]);
-    shared.extend(sequence(0x0020_9116, &[text(0x0020_0037, *b"DS", "0\\1\\0\\0\\0\\-1")]));
-    shared.extend(sequence(0x0028_9110, &[measures]));
-    let frames: Vec<Vec<u8>> = ["8", "0", "4"]
-        .iter()
-        .map(|x| {
-            let position = format!("{x}\\0\\0");
-            sequence(0x0020_9113, &[text(0x0020_0032, *b"DS", &position)])
-        })
-        .collect();
-    let value = |bytes: Vec<u8>| bytes[12..].to_vec();
-    object.raw(0x5200_9229, *b"SQ", &value(sequence(0x5200_9229, &[shared]))).raw(
-        0x5200_9230,
-        *b"SQ",
-        &value(sequence(0x5200_9230, &frames)),
-    );
+    let object = enhanced_mr(["8", "0", "4"]);
     let (_folder, intake) = intake(&[object]);
     let series = only_series(&intake);
     assert!(series.not_a_volume.is_none());

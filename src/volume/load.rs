@@ -1,15 +1,16 @@
 //! From a series to its volume: frames decoded in parallel, each rescaled into its place.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use rayon::prelude::*;
 
 use super::error::{SliceFailure, VolumeError};
 use super::model::{Image, MrVoxels, Validity, Volume};
-use super::stored::{Scratch, decode_frame};
+use super::stored::{Prepared, Scratch, decode_frame, prepare};
 use super::validity::{SliceMasks, merge};
 use crate::problem::{Problem, ProblemCode, Severity};
-use crate::series::{CtOrMr, ObjectKind, Series, Slice, object_kind};
+use crate::series::{CtOrMr, Series, Slice, ct_or_mr};
 
 /// Bounds of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +37,7 @@ const AIR_BELOW_HU: i16 = -900;
 
 /// CT or MR, by SOP class, else Modality.
 fn kind_of(series: &Series) -> CtOrMr {
-    match object_kind(series.tags.sop_class_uid.as_deref(), series.tags.modality.as_deref()) {
-        ObjectKind::Image(CtOrMr::Ct) => CtOrMr::Ct,
-        _ => CtOrMr::Mr,
-    }
+    ct_or_mr(&series.tags).unwrap_or(CtOrMr::Mr)
 }
 
 /// How the voxels are kept.
@@ -235,13 +233,17 @@ fn decode<T: Voxel>(
         max_bytes: u64::MAX,
     })?;
     let ct = kind_of(series) == CtOrMr::Ct;
+    let prepared = prepare_files_of_many_slices(series);
     let results: Vec<Result<SliceMasks, SliceFailure>> = voxels
         .par_chunks_mut(slice_len.max(1))
         .zip(series.slices.par_iter())
         .map_init(Scratch::default, |scratch, (out, slice)| {
-            let frames = series.tags.number_of_frames.max(slice.source.frame + 1);
-            let path = &slice.source.path;
-            match decode_frame(path, slice.source.frame, frames, slice.layout, scratch) {
+            let (path, frame) = (&slice.source.path, slice.source.frame);
+            let decoded = match prepared.get(path.as_path()) {
+                Some(file) => file.decode_frame(path, frame, slice.layout, scratch),
+                None => decode_frame(path, frame, frames_of(series, slice), slice.layout, scratch),
+            };
+            match decoded {
                 Ok(()) => {
                     convert(slice, &scratch.samples, out);
                     Ok(SliceMasks::of(slice, ct, &scratch.samples, out))
@@ -275,6 +277,28 @@ fn decode<T: Voxel>(
     }
     let validity = merge([ni, nj, nk], &masks);
     Ok(Decoded { voxels, validity, failures })
+}
+
+/// Number of frames of a slice's file.
+fn frames_of(series: &Series, slice: &Slice) -> u32 {
+    series.tags.number_of_frames.max(slice.source.frame.saturating_add(1))
+}
+
+/// Frame tables of multi-frame files, so that a long header is not walked for each frame. A file
+/// whose table cannot be read is left to its slices, which say why.
+fn prepare_files_of_many_slices(series: &Series) -> BTreeMap<&Path, Prepared> {
+    if series.tags.number_of_frames < 2 {
+        return BTreeMap::new();
+    }
+    let files: BTreeMap<&Path, u32> = series
+        .slices
+        .iter()
+        .map(|slice| (slice.source.path.as_path(), frames_of(series, slice)))
+        .collect();
+    files
+        .into_iter()
+        .filter_map(|(path, frames)| Some((path, prepare(path, frames).ok()??)))
+        .collect()
 }
 
 /// Zeros that the system hands out untouched, so that each thread touches its own slices first;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::problem::ProblemCode;
 use crate::series::Series;
-use crate::series::testing::{TestObject, intake, stack};
+use crate::series::testing::{TestObject, enhanced_mr, intake, stack};
 
 const LIMITS: LoadLimits = LoadLimits { max_bytes: 1 << 30 };
 
@@ -159,6 +159,14 @@ fn mr_keeps_its_stored_type_unless_slopes_vary() {
     let Image::Mr { voxels: MrVoxels::Rescaled(_), .. } = &loaded.image else { panic!() };
     assert_eq!(loaded.image.value(16), 65535.0 * 0.5 + 3.0);
     assert_eq!(loaded.problems[0].code, ProblemCode::RescaleVaries);
+}
+
+#[test]
+fn frames_of_one_file_go_to_their_places() {
+    let loaded = loaded(&[enhanced_mr(["8", "0", "4"])]).1.unwrap();
+    let first_of_slices: Vec<f64> = (0..3).map(|k| loaded.image.value(16 * k)).collect();
+    assert_eq!(first_of_slices, [0.0, 2.0, 1.0]);
+    assert!(loaded.failed_slices.is_empty() && loaded.problems.is_empty());
 }
 
 #[test]

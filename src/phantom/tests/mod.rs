@@ -1,11 +1,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::{env, fs};
 
 use dicom_dictionary_std::tags;
 
 use super::*;
-use crate::geometry::VoxelIndex;
+use crate::geometry::{LpsPoint, VoxelIndex};
 use crate::terms::FeatureId;
 
 mod bad_files;
@@ -52,13 +53,21 @@ fn small_ct() -> Spec {
         name: "small_ct".to_owned(),
         levels: vec![Level::L2, Level::L3, Level::L4],
         size: [64, 64],
-        pixel_spacing_mm: 2.0,
-        slice_thickness_mm: 4.0,
+        pixel_spacing_mm: 1.9,
+        slice_thickness_mm: 3.0,
         slice_spacing_mm: 4.0,
         in_plane_fwhm_mm: 2.0,
         ..Spec::ct_lumbar()
     }
 }
+
+/// The quick CT, made once for all tests.
+static SMALL_CT: LazyLock<Phantom> = LazyLock::new(|| generate(&small_ct()).unwrap());
+
+static SMALL_CT_PLAIN: LazyLock<Phantom> =
+    LazyLock::new(|| generate(&Spec { lesions: Vec::new(), ..small_ct() }).unwrap());
+
+static SMALL_MR: LazyLock<Phantom> = LazyLock::new(|| generate(&small_mr()).unwrap());
 
 fn small_mr() -> Spec {
     Spec {
@@ -93,8 +102,6 @@ fn mean_in_body(phantom: &Phantom, level: Level, keep: impl Fn(LpsPoint) -> bool
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-use crate::geometry::LpsPoint;
-
 #[test]
 fn the_committed_ct_fixture_is_what_the_phantom_makes() {
     compare_with_committed("ct_lumbar", &files(&generate(&Spec::ct_lumbar()).unwrap()).unwrap());
@@ -108,30 +115,31 @@ fn the_committed_mr_fixture_is_what_the_phantom_makes() {
 
 #[test]
 fn the_number_of_threads_does_not_change_a_byte() {
+    let spec = Spec { slices: Some(6), ..small_ct() };
     let with_threads = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| files(&generate(&small_ct()).unwrap()).unwrap())
+        pool.install(|| files(&generate(&spec).unwrap()).unwrap())
     };
     assert!(with_threads(1) == with_threads(3));
 }
 
 #[test]
 fn another_seed_gives_other_voxels_and_other_uids() {
-    let one = generate(&small_ct()).unwrap();
-    let other = generate(&Spec { seed: 7, ..small_ct() }).unwrap();
-    assert_ne!(one.voxels, other.voxels);
+    let one = &*SMALL_CT;
+    let other = generate(&Spec { seed: 7, slices: Some(2), ..small_ct() }).unwrap();
+    assert_ne!(one.voxels[..64 * 64], other.voxels[..64 * 64]);
     let uid = |phantom: &Phantom| {
         let bytes = &files(phantom).unwrap()[0].1;
         let object = dicom_object::from_reader(bytes.as_slice()).unwrap();
         object.element(tags::SERIES_INSTANCE_UID).unwrap().to_str().unwrap().into_owned()
     };
-    assert_ne!(uid(&one), uid(&other));
-    assert!(uid(&one).starts_with("2.25.") && uid(&one).len() <= 64);
+    assert_ne!(uid(one), uid(&other));
+    assert!(uid(one).starts_with("2.25.") && uid(one).len() <= 64);
 }
 
 #[test]
 fn centroids_of_the_truth_are_those_of_the_labelled_voxels() {
-    let phantom = generate(&small_ct()).unwrap();
+    let phantom = &*SMALL_CT;
     for (n, vertebra) in phantom.truth.vertebrae.iter().enumerate() {
         let mut sum = [0.0; 3];
         let mut count = 0.0;
@@ -155,7 +163,7 @@ fn centroids_of_the_truth_are_those_of_the_labelled_voxels() {
 
 #[test]
 fn levels_asked_for_are_wholly_in_view_and_neighbours_may_be_cut() {
-    let truth = generate(&small_ct()).unwrap().truth;
+    let truth = &SMALL_CT.truth;
     for vertebra in &truth.vertebrae {
         let asked = [Level::L2, Level::L3, Level::L4].contains(&vertebra.level);
         assert_eq!(asked, vertebra.fraction_in_view == 1.0, "{vertebra:?}");
@@ -166,43 +174,43 @@ fn levels_asked_for_are_wholly_in_view_and_neighbours_may_be_cut() {
 
 #[test]
 fn a_sclerotic_lesion_stands_out_by_its_contrast_and_only_where_the_truth_says() {
-    let lesioned = generate(&small_ct()).unwrap();
+    let lesioned = &*SMALL_CT;
     let lesion = lesioned.truth.lesions[0].clone();
     assert_eq!((lesion.level, lesion.feature), (Level::L2, FeatureId::ScleroticDensity));
     let inside = |p: LpsPoint| p.distance(lesion.centroid_lps_mm) < 4.0;
-    let core = mean_in_body(&lesioned, Level::L2, inside);
-    let plain = generate(&Spec { lesions: Vec::new(), ..small_ct() }).unwrap();
-    let before = mean_in_body(&plain, Level::L2, inside);
+    let core = mean_in_body(lesioned, Level::L2, inside);
+    let plain = &*SMALL_CT_PLAIN;
+    let before = mean_in_body(plain, Level::L2, inside);
     let gain = core - before;
     assert!((0.75 * lesion.contrast..1.25 * lesion.contrast).contains(&gain), "{gain} HU");
     let far = |p: LpsPoint| p.distance(lesion.centroid_lps_mm) > 22.0;
-    let elsewhere = mean_in_body(&lesioned, Level::L2, far) - mean_in_body(&plain, Level::L2, far);
+    let elsewhere = mean_in_body(lesioned, Level::L2, far) - mean_in_body(plain, Level::L2, far);
     assert!(elsewhere.abs() < 12.0, "{elsewhere} HU");
 }
 
 #[test]
 fn a_broken_wall_stands_in_the_canal_and_holds_soft_tissue() {
-    let broken = generate(&small_ct()).unwrap();
-    let whole = generate(&Spec { lesions: Vec::new(), ..small_ct() }).unwrap();
+    let broken = &*SMALL_CT;
+    let whole = &*SMALL_CT_PLAIN;
     let lesion = broken.truth.lesions[1].clone();
     assert_eq!((lesion.level, lesion.contrast_unit.as_str()), (Level::L4, "mm"));
     let count = |phantom: &Phantom| {
         let number = phantom.truth.vertebrae.iter().position(|v| v.level == Level::L4).unwrap() + 1;
         phantom.body_labels.iter().filter(|&&label| usize::from(label) == number).count()
     };
-    assert!(count(&broken) > count(&whole));
+    assert!(count(broken) > count(whole));
     let there = |p: LpsPoint| p.distance(lesion.centroid_lps_mm) < 4.0;
-    let lost = mean_in_body(&broken, Level::L4, there);
+    let lost = mean_in_body(broken, Level::L4, there);
     assert!((20.0..130.0).contains(&lost), "{lost} HU");
 }
 
 #[test]
 fn replaced_marrow_is_no_brighter_than_disc_and_the_other_bodies_are() {
-    let phantom = generate(&small_mr()).unwrap();
+    let phantom = &*SMALL_MR;
     let core = |level: Level| {
         let centre =
             phantom.truth.vertebrae.iter().find(|v| v.level == level).unwrap().centroid_lps_mm;
-        mean_in_body(&phantom, level, |p| p.distance(centre) < 10.0)
+        mean_in_body(phantom, level, |p| p.distance(centre) < 10.0)
     };
     let (replaced, above, below) = (core(Level::L3), core(Level::L2), core(Level::L4));
     // Half way between two bodies lies their disc.
@@ -217,10 +225,9 @@ fn replaced_marrow_is_no_brighter_than_disc_and_the_other_bodies_are() {
 
 #[test]
 fn written_slices_read_back_with_their_place_and_values() {
-    for spec in [small_ct(), small_mr()] {
-        let phantom = generate(&spec).unwrap();
+    for phantom in [&*SMALL_CT, &*SMALL_MR] {
         let folder = tempfile::tempdir().unwrap();
-        write(&phantom, folder.path()).unwrap();
+        write(phantom, folder.path()).unwrap();
         let slices = phantom.grid.nk();
         for (instance, k) in [(1, slices - 1), (slices, 0)] {
             let path = folder.path().join(format!("IM{instance:04}.dcm"));
@@ -255,8 +262,7 @@ fn written_slices_read_back_with_their_place_and_values() {
 
 #[test]
 fn the_stack_runs_along_the_normal_of_rows_and_columns() {
-    for spec in [small_ct(), small_mr()] {
-        let grid = generate(&spec).unwrap().grid;
+    for grid in [&SMALL_CT.grid, &SMALL_MR.grid] {
         let normal = grid.step(0).cross(grid.step(1));
         assert!(normal.dot(grid.step(2)) > 0.0);
     }
