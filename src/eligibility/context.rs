@@ -19,6 +19,7 @@
 //! that contradict each other are refused, never repaired.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
@@ -162,7 +163,7 @@ pub enum StudyMatch {
     /// It names another one: it must not be used.
     AnotherStudy,
     /// It names a patient, and the patient of the study is not known here. Only a caller that
-    /// knows the PatientID may use it.
+    /// knows the `PatientID` may use it.
     CannotTell,
 }
 
@@ -221,9 +222,9 @@ pub struct ContextSite {
 /// A clinical context, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClinicalContext {
-    /// StudyInstanceUID or our study id.
+    /// `StudyInstanceUID` or our study id.
     pub study: Option<String>,
-    /// PatientID; enough for `screen`, which reads headers.
+    /// `PatientID`; enough for `screen`, which reads headers.
     pub patient_id: Option<String>,
     /// Whether every site of disease is listed, here or in the findings.
     pub sites_complete: bool,
@@ -250,13 +251,13 @@ impl ClinicalContext {
         for (name, value) in document::read(text, format)? {
             match (name.as_str(), &value.content) {
                 ("study", Content::Text(study)) => {
-                    context.study = Some(trimmed(&name, &value, study)?)
+                    context.study = Some(trimmed(&name, &value, study)?);
                 }
                 ("patient_id", Content::Text(id)) => {
                     context.patient_id = Some(trimmed(&name, &value, id)?);
                 }
                 ("sites_complete", Content::Boolean(complete)) => {
-                    context.sites_complete = *complete
+                    context.sites_complete = *complete;
                 }
                 ("patient", Content::Table(entries)) => {
                     context.patient = values(Scope::Patient, "[patient]", entries)?;
@@ -370,9 +371,15 @@ fn is_hash_of(study_id: &str, uid: &str) -> bool {
     if study_id.len() < 16 {
         return false;
     }
-    let digest = Sha256::digest(uid.as_bytes());
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.starts_with(study_id)
+    sha256_hex(uid).starts_with(study_id)
+}
+
+fn sha256_hex(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 fn at(value: &Value) -> String {
@@ -572,7 +579,9 @@ fn given(name: &str, kind: InputType, value: &Value) -> Result<Given, ContextErr
                             "min" => bounds.0 = Some(number),
                             "max" => bounds.1 = Some(number),
                             _ => {
-                                return Err(wrong("a number, two numbers, or { min = …, max = … }"));
+                                return Err(wrong(
+                                    "a number, two numbers, or { min = …, max = … }",
+                                ));
                             }
                         }
                     }
@@ -603,7 +612,7 @@ fn given(name: &str, kind: InputType, value: &Value) -> Result<Given, ContextErr
             for item in items {
                 match &item.content {
                     Content::Text(word) if words.contains(&word.as_str()) => {
-                        given.push(word.clone())
+                        given.push(word.clone());
                     }
                     Content::Text(word) => return Err(unknown_word(word, words)),
                     other => return Err(wrong_type(name, item, other, "a word")),
@@ -807,8 +816,7 @@ mod tests {
             ClinicalContext::parse(&format!("study = \"{study}\""), ContextFormat::Toml).unwrap()
         };
         let uid = "1.2.840.1";
-        let hash: String =
-            Sha256::digest(uid.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+        let hash = sha256_hex(uid);
         let id = &hash[..16];
         assert_eq!(by_study(id).matches_study(id, None, None), StudyMatch::ThisStudy);
         assert_eq!(by_study(uid).matches_study(id, None, None), StudyMatch::ThisStudy);

@@ -634,19 +634,17 @@ impl Reader<'_> {
 fn words_of(condition: &str) -> impl Iterator<Item = &str> {
     let mut quote = None;
     condition
-        .split(move |c: char| match quote {
-            Some(open) => {
+        .split(move |c: char| {
+            if let Some(open) = quote {
                 if c == open {
                     quote = None;
                 }
-                true
+                return true;
             }
-            None => {
-                if matches!(c, '"' | '\'') {
-                    quote = Some(c);
-                }
-                !(c.is_ascii_alphanumeric() || c == '_' || c == '.')
+            if matches!(c, '"' | '\'') {
+                quote = Some(c);
             }
+            !(c.is_ascii_alphanumeric() || c == '_' || c == '.')
         })
         .filter(|word| !word.is_empty())
 }

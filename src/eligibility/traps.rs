@@ -190,9 +190,8 @@ fn what_would_turn_an_unknown_into_an_answer_is_refused_where_it_stands() {
         ("", "", "mismatched input"),
         ("site.`lytic`", ".`lytic`", "write keys plainly"),
     ] {
-        let refusal = match check(condition, Place::SiteRuleOrTerm, &terms()) {
-            Err(refusal) => refusal,
-            Ok(_) => panic!("{condition} was accepted"),
+        let Err(refusal) = check(condition, Place::SiteRuleOrTerm, &terms()) else {
+            panic!("{condition} was accepted")
         };
         let text = format!("{} {}", refusal.message, refusal.hint);
         assert!(refusal.offset <= condition.len());

@@ -183,7 +183,7 @@ fn site_view(
 fn is_here(place: &SiteName, site: &SiteMembers) -> Option<bool> {
     match (place, site.level.as_deref(), site.region) {
         (SiteName::Level(named), Some(level), _) => Some(named == level),
-        (SiteName::Level(_), None, Some(_)) => Some(false),
+        (SiteName::Level(_), None, Some(_)) | (SiteName::Region(..), Some(_), None) => Some(false),
         (SiteName::Region(named, side), _, Some(region)) => {
             match (named == &region, side, site.side) {
                 (false, _, _) => Some(false),
@@ -192,7 +192,6 @@ fn is_here(place: &SiteName, site: &SiteMembers) -> Option<bool> {
                 (true, _, _) => None,
             }
         }
-        (SiteName::Region(..), Some(_), None) => Some(false),
         (SiteName::Vertebra(id), _, _) => Some(site.vertebrae.contains(id)),
         (SiteName::Level(_) | SiteName::Region(..), None, None) => None,
     }

@@ -149,8 +149,8 @@ fn add_place(site: &mut SiteView, members: &SiteMembers) {
     };
     put("lesion_site", Datum::Word(word.to_owned()), origin);
     let bears = match members.region {
-        None => Some(true),
-        Some(
+        None
+        | Some(
             Region::Sacrum
             | Region::Ilium
             | Region::Ischium

@@ -9,9 +9,10 @@ use crate::findings::schema::Findings;
 /// Findings with the given vertebrae (`id`, `series`, `level`, `z`), coverage rows and findings.
 fn findings(
     vertebrae: &[(&str, &str, Value, f64)],
-    coverage: Vec<Value>,
+    coverage: impl Into<Value>,
     found: Vec<Value>,
 ) -> Findings {
+    let coverage = coverage.into();
     let series: std::collections::BTreeSet<&str> = vertebrae.iter().map(|v| v.1).collect();
     let series: Vec<Value> = series
         .into_iter()
@@ -49,7 +50,7 @@ fn findings(
         "study": { "id": "study", "modalities": ["CT"] },
         "series": series,
         "anatomy": { "provider": "heuristic", "vertebrae": vertebrae },
-        "findings": found, "coverage": coverage, "sites": sites, "limitations": [],
+        "findings": &found, "coverage": coverage, "sites": sites, "limitations": [],
     }))
     .unwrap()
 }
