@@ -33,10 +33,8 @@ pub enum ReportError {
         path: PathBuf,
     },
     /// A result could not be turned into JSON.
-    #[error("cannot write {what} as JSON: {source}")]
+    #[error("cannot write a result as JSON: {source}")]
     Json {
-        /// Which result.
-        what: &'static str,
         /// What the writer said.
         source: serde_json::Error,
     },
@@ -107,9 +105,9 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
 ///
 /// # Errors
 /// [`ReportError::Json`].
-pub fn json<T: Serialize>(what: &'static str, value: &T) -> Result<Vec<u8>, ReportError> {
+pub fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, ReportError> {
     let mut bytes =
-        serde_json::to_vec_pretty(value).map_err(|source| ReportError::Json { what, source })?;
+        serde_json::to_vec_pretty(value).map_err(|source| ReportError::Json { source })?;
     bytes.push(b'\n');
     Ok(bytes)
 }
@@ -145,7 +143,7 @@ mod tests {
 
     #[test]
     fn json_ends_in_a_newline() {
-        let text = String::from_utf8(json("a test", &vec![1]).unwrap()).unwrap();
+        let text = String::from_utf8(json(&vec![1]).unwrap()).unwrap();
         assert_eq!(text, "[\n  1\n]\n");
     }
 }

@@ -15,13 +15,7 @@ use crate::terms::{Level, Provider};
 use crate::units::{Millimetres, Share};
 use crate::volume::{Image, MrVoxels, Validity, Volume};
 
-const NO_ANATOMY: Anatomy = Anatomy {
-    provider: Provider::Heuristic,
-    canal: None,
-    vertebrae: Vec::new(),
-    tissue_quotients: None,
-    problems: Vec::new(),
-};
+const NO_ANATOMY: Anatomy = Anatomy::empty(Provider::Heuristic);
 
 /// Two bodies of 400 HU in soft tissue, one on the other, a dense ball in the upper one on the
 /// patient's left, air beyond 60 mm.
