@@ -29,7 +29,7 @@ fn limits() -> LoadLimits {
 fn options() -> Options {
     Options {
         settings: Settings::default(),
-        rulebook: Rulebook::builtin(),
+        rulebook: Rulebook::builtin().unwrap(),
         context: None,
         pictures: false,
         identifiers: false,
@@ -66,14 +66,14 @@ fn rooms(c: &mut Criterion) {
         settings: &settings,
     };
     group.bench_function("features", |b| b.iter(|| assess_series(black_box(&context))));
-    let rulebook = Rulebook::builtin();
+    let rulebook = Rulebook::builtin().unwrap();
     group.bench_function("eligibility", |b| b.iter(|| assess(&findings, None, &rulebook)));
     group.bench_function("report picture", |b| {
         b.iter(|| report::overview_picture(&ct_image, &ct_anatomy, "bench").to_png());
     });
     group.bench_function("report page", |b| b.iter(|| report::markdown(&findings, None)));
     group.bench_function("findings to JSON", |b| b.iter(|| report::json(&findings)));
-    let spec = phantom::named("mr_t1_lumbar").unwrap();
+    let spec = phantom::Spec::built_in("mr_t1_lumbar").unwrap();
     group.bench_function("phantom", |b| b.iter(|| phantom::generate(black_box(&spec))));
     group.bench_function("whole study", |b| b.iter(|| study(&ct_study, &options(), &|_, _| {})));
     group.finish();

@@ -32,7 +32,7 @@
 //! # let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ct_lumbar");
 //! let options = screen::Options {
 //!     settings: Settings::default(),
-//!     rulebook: Rulebook::builtin(),
+//!     rulebook: Rulebook::builtin()?,
 //!     context: None,
 //!     pictures: false,
 //!     identifiers: false,

@@ -37,7 +37,7 @@ fn docs_of_features_are_those_of_the_registry() {
 
 #[test]
 fn docs_of_rules_are_those_of_the_rulebook() {
-    check("docs/RULES.md", &eligibility::rulebook_markdown(&eligibility::Rulebook::builtin()));
+    check("docs/RULES.md", &eligibility::docs::rulebook_markdown(&eligibility::Rulebook::builtin().unwrap()));
 }
 
 #[test]

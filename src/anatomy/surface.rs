@@ -161,7 +161,8 @@ impl BodySurface {
             let n = grid.size()[axis] as f64;
             let from = libm::floor(low[axis]).max(0.0);
             let to = libm::ceil(high[axis]).min(n - 1.0);
-            if !(from <= to) {
+            // NaN (a surface without size) meets no grid either.
+            if from > to || from.is_nan() || to.is_nan() {
                 return None;
             }
             a[axis] = from as usize;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Exit, Failure, output, screen};
-use crate::eligibility;
+use crate::eligibility::{self, StudyMatch};
 use crate::findings::schema::{Findings, SCHEMA};
 use crate::report;
 
@@ -42,8 +42,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         ));
     }
     if let Some(context) = &context {
-        let uid = findings.study.study_instance_uid.as_deref().unwrap_or_default();
-        if !context.matches_study(uid, &findings.study.id, "") {
+        let uid = findings.study.study_instance_uid.as_deref();
+        if context.matches_study(&findings.study.id, uid, None) != StudyMatch::ThisStudy {
             return Err(Failure::usage(
                 format!("the context does not name study {}", findings.study.id),
                 "put `study = \"<StudyInstanceUID or study id>\"` into the context".to_owned(),

@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let truth = Truth::parse(&super::read_text(&arguments.truth)?).map_err(|error| {
         Failure::usage(
             format!("{}: {error}", arguments.truth.display()),
-            "expected {\"vertebrae\": [{\"level\", \"centroid_lps_mm\", \"fraction_in_view\"}], \"lesions\": [{\"kind\", \"centroid_lps_mm\", \"volume_mm3\"}]}".to_owned(),
+            "expected {\"vertebrae\": [{\"level\", \"centroid_lps_mm\", \"fraction_in_view\"}], \"lesions\": [{\"feature\", \"centroid_lps_mm\", \"volume_mm3\"}]}".to_owned(),
         )
     })?;
     if let Some(series) = &arguments.series

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use strum::VariantArray;
 
 use super::{Exit, Failure, output, screen};
-use crate::eligibility::{explain_input, explain_outcome, explain_rule};
+use crate::eligibility::docs::{explain_input, explain_outcome, explain_rule};
 use crate::features;
 use crate::problem::ProblemCode;
 use crate::terms::{FeatureId, Reason};
@@ -47,7 +47,9 @@ fn explanation(name: &str) -> Result<Option<String>, Failure> {
         return Ok(Some(format!("{reason} (reason)\n\n{}.", reason.sentence())));
     }
     let rulebook = screen::rulebook(None)?;
-    Ok(explain_rule(&rulebook, name).or_else(|| explain_outcome(name)).or_else(|| explain_input(name)))
+    Ok(explain_rule(&rulebook, name)
+        .or_else(|| explain_outcome(&rulebook, name))
+        .or_else(|| explain_input(&rulebook, name)))
 }
 
 fn nearest_name(name: &str) -> Option<String> {

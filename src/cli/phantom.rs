@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use super::{Exit, Failure, output};
-use crate::phantom;
+use crate::phantom::{self, Spec};
 
 /// Arguments of `osteoflag phantom`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Which phantom
-    #[arg(value_parser = clap::builder::PossibleValuesParser::new(phantom::names()))]
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(Spec::BUILT_IN))]
     name: String,
     /// Folder for the DICOM files and truth.json, made when it is missing
     #[arg(long, short, value_name = "OUT")]
@@ -21,13 +21,13 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<Exit, Failure> {
-    let Some(mut spec) = phantom::named(&arguments.name) else {
+    let Some(mut spec) = Spec::built_in(&arguments.name) else {
         return Err(Failure::usage(format!("no phantom is named '{}'", arguments.name), None));
     };
     if let Some(seed) = arguments.seed {
         spec.seed = seed;
     }
-    let made = phantom::generate(&spec);
+    let made = phantom::generate(&spec).map_err(|error| Failure::usage(error, None))?;
     phantom::write(&made, &arguments.output).map_err(|error| Failure {
         exit: Exit::Output,
         what: error.to_string(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Exit, Failure, output, screen};
-use crate::eligibility::{explain_rule, run_rule_tests};
+use crate::eligibility::{docs::explain_rule, run_rule_tests};
 
 /// Arguments of `osteoflag rules`.
 #[derive(Debug, clap::Args)]
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::List => {
             let lines: Vec<String> = rulebook
-                .rules()
+                .rules
                 .iter()
                 .map(|rule| format!("{:<44} {:<8} {}", rule.id, rule.subject, rule.outcome))
                 .collect();
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Explain { rule } => match explain_rule(&rulebook, rule) {
             Some(text) => output::result(&text),
             None => {
-                let ids = rulebook.rules().iter().map(|rule| rule.id.as_str());
+                let ids = rulebook.rules.iter().map(|rule| rule.id.as_str());
                 return Err(Failure::usage(
                     format!("no rule is named '{rule}'"),
                     super::nearest(rule, ids).map(|near| format!("did you mean '{near}'?")),
@@ -55,13 +55,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Check => output::result(&format!(
             "{}: {} rules, no mistakes found",
             rulebook.title(),
-            rulebook.rules().len()
+            rulebook.rules.len()
         )),
         Command::Test => {
-            let results = run_rule_tests(&rulebook);
-            let failed: Vec<_> = results.iter().filter(|result| !result.passed).collect();
+            let results = run_rule_tests(&rulebook).map_err(|error| Failure {
+                exit: Exit::Bug,
+                what: error.to_string(),
+                help: Some("please report it with the rulebook".to_owned()),
+            })?;
+            let failed: Vec<_> = results.iter().filter(|result| !result.passed()).collect();
             for result in &failed {
-                output::result(&format!("{}: {}", result.rule, result.message));
+                output::result(&format!(
+                    "line {}: {}: expected {:?}, found {:?}",
+                    result.line, result.rule, result.expected, result.found
+                ));
             }
             output::result(&format!(
                 "{} passed, {} failed",

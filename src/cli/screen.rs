@@ -88,10 +88,16 @@ fn failure(error: RunError) -> Failure {
 
 /// The rulebook of a file, or the built-in one.
 pub(super) fn rulebook(file: Option<&PathBuf>) -> Result<Rulebook, Failure> {
-    let Some(file) = file else { return Ok(Rulebook::builtin()) };
+    let Some(file) = file else {
+        return Rulebook::builtin().map_err(|error| Failure {
+            exit: Exit::Bug,
+            what: format!("the built-in rulebook: {error}"),
+            help: None,
+        });
+    };
     let text = super::read_text(file)?;
     Rulebook::parse(&text, &file.display().to_string())
-        .map_err(|error| Failure::usage(&error, error.hint()))
+        .map_err(|error| Failure::usage(&error, error.hint().map(str::to_owned)))
 }
 
 /// The clinical context of a file.

@@ -166,7 +166,7 @@ mod tests {
         let closed = folder.path().join("closed");
         std::fs::create_dir(&closed).unwrap();
         std::fs::write(folder.path().join("open"), b"x").unwrap();
-        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o0)).unwrap();
         let superuser = std::fs::read_dir(&closed).is_ok();
         let found = discover(folder.path()).unwrap();
         std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o700)).unwrap();

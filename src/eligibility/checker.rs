@@ -53,7 +53,10 @@ pub fn check(text: &str, place: Place, terms: &Terms) -> Result<Condition, Refus
     if text.len() > LONGEST_CONDITION {
         return Err(Refusal {
             offset: 0,
-            message: format!("the condition has {} bytes, at most {LONGEST_CONDITION} are taken", text.len()),
+            message: format!(
+                "the condition has {} bytes, at most {LONGEST_CONDITION} are taken",
+                text.len()
+            ),
             hint: "name parts of it in [terms]".to_owned(),
         });
     }
@@ -66,7 +69,9 @@ pub fn check(text: &str, place: Place, terms: &Terms) -> Result<Condition, Refus
     if size > LARGEST_CONDITION {
         return Err(Refusal {
             offset: 0,
-            message: format!("with its terms the condition has {size} parts, at most {LARGEST_CONDITION} are taken"),
+            message: format!(
+                "with its terms the condition has {size} parts, at most {LARGEST_CONDITION} are taken"
+            ),
             hint: "split the rule".to_owned(),
         });
     }
@@ -76,7 +81,11 @@ pub fn check(text: &str, place: Place, terms: &Terms) -> Result<Condition, Refus
 
 fn syntax_refusal(text: &str, errors: &cel::ParseErrors) -> Refusal {
     let Some(first) = errors.errors.first() else {
-        return Refusal { offset: 0, message: "not a CEL expression".to_owned(), hint: String::new() };
+        return Refusal {
+            offset: 0,
+            message: "not a CEL expression".to_owned(),
+            hint: String::new(),
+        };
     };
     // The parser lists every token it would have taken; that helps nobody.
     let message = first.msg.split(" expecting ").next().unwrap_or(&first.msg);
@@ -121,6 +130,17 @@ impl Checker<'_> {
             _ => None,
         };
         let own = self.source.offset_for(at.id).map(|(start, _)| start as usize);
+        // A function stands in the source at its bracket; its name is what people look for.
+        let name = match &at.expr {
+            Expr::Call(call) if call.target.is_none() && !is_operator(&call.func_name) => {
+                Some(call.func_name.as_str())
+            }
+            Expr::Select(select) if select.test => Some("has"),
+            _ => None,
+        };
+        if let (Some(name), Some(own)) = (name, own) {
+            return own.saturating_sub(name.len());
+        }
         match leftmost {
             Some(leftmost) => self.start_of(leftmost).min(own.unwrap_or(usize::MAX)),
             None => own.unwrap_or(0),
@@ -170,11 +190,14 @@ impl Checker<'_> {
     fn term(&self, at: &Expression, name: &str, bound: &[String]) -> Result<Node, Refusal> {
         if let Some(term) = self.terms.get(name) {
             let site_is_bound = bound.iter().any(|variable| variable == "site");
-            if self.place == Place::PatientRule && term.node.reads_subject_site() && !site_is_bound {
+            if self.place == Place::PatientRule && term.node.reads_subject_site() && !site_is_bound
+            {
                 return self.refuse(
                     at,
                     format!("the term {name} reads site.*, and this rule is about the patient"),
-                    format!("write sites.exists(site, site.listed && {name}), or subject = \"site\""),
+                    format!(
+                        "write sites.exists(site, site.listed && {name}), or subject = \"site\""
+                    ),
                 );
             }
             return Ok(term.node.clone());
@@ -270,7 +293,11 @@ impl Checker<'_> {
         };
         let name = &select.field;
         let Some(found) = key(scope, name) else {
-            return self.refuse(at, format!("{root}.{name} is not a known key"), hint_for(scope, name));
+            return self.refuse(
+                at,
+                format!("{root}.{name} is not a known key"),
+                hint_for(scope, name),
+            );
         };
         let variable = (scope == Scope::Site).then(|| root.clone());
         Ok((KeyPath { variable, key: name.clone() }, found.kind))
@@ -333,10 +360,9 @@ impl Checker<'_> {
                 "size() counts the element that stands for what is not listed".to_owned(),
                 "use a key that ends in _min or _max, as patient.lesion_count_min",
             ),
-            "matches" | "contains" | "startsWith" | "endsWith" => (
-                format!("{name}() on text is refused"),
-                "compare whole words with == or !=",
-            ),
+            "matches" | "contains" | "startsWith" | "endsWith" => {
+                (format!("{name}() on text is refused"), "compare whole words with == or !=")
+            }
             "int" | "uint" | "double" | "string" | "bool" | "bytes" | "dyn" | "type"
             | "duration" | "timestamp" => (
                 format!("the conversion {name}() is refused: its errors would be read as unknown"),
@@ -362,11 +388,20 @@ impl Checker<'_> {
         right: &Expression,
         bound: &[String],
     ) -> Result<Node, Refusal> {
+        for side in [left, right] {
+            if matches!(side.expr, Expr::Literal(LiteralValue::Null)) {
+                return self.refuse_null(side);
+            }
+        }
         let (left_operand, left_kind) = self.operand(left, bound)?;
         let (right_operand, right_kind) = self.operand(right, bound)?;
         match (left_kind, right_kind) {
             (None, None) => {
-                return self.refuse(at, "this compares two fixed values", "compare a key with a value");
+                return self.refuse(
+                    at,
+                    "this compares two fixed values",
+                    "compare a key with a value",
+                );
             }
             (Some(KeyType::Number(left_unit)), Some(KeyType::Number(right_unit))) => {
                 if left_unit != right_unit {
@@ -382,7 +417,11 @@ impl Checker<'_> {
                     .into_iter()
                     .find(|(_, operand)| matches!(operand, Operand::Word(_)));
                 if let Some((place, _)) = word {
-                    return self.refuse(place, "a number is compared with a word", "write a number");
+                    return self.refuse(
+                        place,
+                        "a number is compared with a word",
+                        "write a number",
+                    );
                 }
             }
             (Some(KeyType::Word(words)), None) | (None, Some(KeyType::Word(words))) => {
@@ -398,10 +437,18 @@ impl Checker<'_> {
                             Some(near) => format!("did you mean \"{near}\"?"),
                             None => format!("known words: {}", words.join(", ")),
                         };
-                        return self.refuse(place, format!("\"{word}\" is not a word of this key"), hint);
+                        return self.refuse(
+                            place,
+                            format!("\"{word}\" is not a word of this key"),
+                            hint,
+                        );
                     }
                     (place, _) => {
-                        return self.refuse(place, "a word is compared with a number", "write a word in quotes");
+                        return self.refuse(
+                            place,
+                            "a word is compared with a number",
+                            "write a word in quotes",
+                        );
                     }
                 }
                 if !matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
@@ -435,7 +482,6 @@ impl Checker<'_> {
             Expr::Literal(LiteralValue::String(word)) => {
                 Ok((Operand::Word(word.inner().to_owned()), None))
             }
-            Expr::Literal(LiteralValue::Null) => self.refuse_null(at),
             Expr::Literal(LiteralValue::Boolean(_)) => self.refuse(
                 at,
                 "a comparison with true or false",
@@ -469,6 +515,14 @@ impl Checker<'_> {
                     name => self.refuse_function(at, name),
                 }
             }
+            Expr::Comprehension(comprehension) => {
+                self.comprehension(at, comprehension, &mut bound.to_vec())?;
+                self.refuse(
+                    at,
+                    "a condition is compared with a value",
+                    "join conditions with && and ||",
+                )
+            }
             Expr::Ident(name) if !self.terms.contains_key(name) => {
                 self.term(at, name, bound).map(|node| (Operand::Word(node.to_cel()), None))
             }
@@ -496,10 +550,18 @@ impl Checker<'_> {
                 }
             }
             (Expr::List(_), _) => {
-                return self.refuse(at, "map and filter keep the element that stands for what is not listed", FORMS);
+                return self.refuse(
+                    at,
+                    "map and filter keep the element that stands for what is not listed",
+                    FORMS,
+                );
             }
             _ => {
-                return self.refuse(at, "exists_one counts the element that stands for what is not listed", FORMS);
+                return self.refuse(
+                    at,
+                    "exists_one counts the element that stands for what is not listed",
+                    FORMS,
+                );
             }
         };
         if !matches!(&comprehension.iter_range.expr, Expr::Ident(list) if list == "sites") {
@@ -510,7 +572,11 @@ impl Checker<'_> {
             || self.terms.contains_key(variable)
             || comprehension.iter_var2.is_some()
         {
-            return self.refuse(at, format!("{variable} cannot name the site of a loop"), "choose another name, such as x");
+            return self.refuse(
+                at,
+                format!("{variable} cannot name the site of a loop"),
+                "choose another name, such as x",
+            );
         }
         let Expr::Call(step) = &comprehension.loop_step.expr else {
             return self.refuse(at, "this loop is refused", FORMS);
@@ -570,6 +636,10 @@ fn comparison(name: &str) -> Option<Comparison> {
         operators::GREATER_EQUALS => Some(Comparison::GreaterOrEqual),
         _ => None,
     }
+}
+
+fn is_operator(name: &str) -> bool {
+    is_binary(name) || matches!(name, operators::LOGICAL_NOT | operators::NEGATE)
 }
 
 fn is_binary(name: &str) -> bool {

@@ -44,7 +44,10 @@ impl Content {
 }
 
 /// Reads a document; its top must be a table.
-pub(super) fn read(text: &str, format: ContextFormat) -> Result<Vec<(String, Value)>, ContextError> {
+pub(super) fn read(
+    text: &str,
+    format: ContextFormat,
+) -> Result<Vec<(String, Value)>, ContextError> {
     let top = match format {
         ContextFormat::Toml => {
             let table = DeTable::parse(text).map_err(|error| ContextError::Syntax {
@@ -54,10 +57,11 @@ pub(super) fn read(text: &str, format: ContextFormat) -> Result<Vec<(String, Val
             from_toml_table(text, table.get_ref())?
         }
         ContextFormat::Json => {
-            let value: Value = serde_json::from_str(text).map_err(|error| ContextError::Syntax {
-                place: FilePlace { line: error.line(), column: error.column() },
-                message: error.to_string(),
-            })?;
+            let value: Value =
+                serde_json::from_str(text).map_err(|error| ContextError::Syntax {
+                    place: FilePlace { line: error.line(), column: error.column() },
+                    message: error.to_string(),
+                })?;
             match value.content {
                 Content::Table(entries) => return Ok(entries),
                 other => {

@@ -14,7 +14,10 @@ pub fn context_schema() -> Value {
     let sides: Vec<String> = Side::VARIANTS.iter().map(ToString::to_string).collect();
     let mut site = properties(Scope::Site);
     site.insert("level".to_owned(), json!({ "enum": LEVELS, "description": "The site by level." }));
-    site.insert("region".to_owned(), json!({ "enum": regions, "description": "The site by bone." }));
+    site.insert(
+        "region".to_owned(),
+        json!({ "enum": regions, "description": "The site by bone." }),
+    );
     site.insert("side".to_owned(), json!({ "enum": sides, "description": "Side of the bone." }));
     site.insert(
         "vertebra".to_owned(),

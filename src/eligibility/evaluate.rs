@@ -140,14 +140,16 @@ pub fn evaluate_rules<'a>(
     view: &View,
 ) -> Result<Vec<RuleValue<'a>>, EvaluationError> {
     let unlisted = (!view.sites_complete).then_some(None);
-    let subjects: Vec<Option<&SiteView>> = view.sites.iter().map(Some).chain(unlisted).collect();
+    let patient = Subject::new(view, None);
+    let sites: Vec<Subject<'_>> =
+        view.sites.iter().map(Some).chain(unlisted).map(|site| Subject::new(view, site)).collect();
     let mut values = Vec::new();
     for rule in &rulebook.rules {
         match rule.subject {
-            Scope::Patient => values.push(rule_value(rulebook, rule, view, None, 0)?),
+            Scope::Patient => values.push(rule_value(rulebook, rule, &patient, 0)?),
             Scope::Site => {
-                for (index, site) in subjects.iter().enumerate() {
-                    values.push(rule_value(rulebook, rule, view, *site, index + 1)?);
+                for (index, site) in sites.iter().enumerate() {
+                    values.push(rule_value(rulebook, rule, site, index + 1)?);
                 }
             }
         }
@@ -158,11 +160,11 @@ pub fn evaluate_rules<'a>(
 fn rule_value<'a>(
     rulebook: &'a Rulebook,
     rule: &'a Rule,
-    view: &View,
-    site: Option<&SiteView>,
+    subject: &Subject<'_>,
     order: usize,
 ) -> Result<RuleValue<'a>, EvaluationError> {
-    let ask = |condition: &Condition| evaluate_condition(condition, &rule.id, view, site);
+    let site = subject.site;
+    let ask = |condition: &Condition| subject.ask(condition, &rule.id);
     let holds = |condition: &Option<Condition>, otherwise: bool| match condition {
         Some(condition) => ask(condition).map(|reading| reading.value == Value::Met),
         None => Ok(otherwise),
@@ -201,7 +203,9 @@ fn rule_value<'a>(
     };
     let (subject, label, side) = match (rule.subject, site) {
         (Scope::Patient, _) => (PATIENT.to_owned(), "the patient".to_owned(), None),
-        (Scope::Site, None) => (UNLISTED.to_owned(), "any site that is not listed".to_owned(), None),
+        (Scope::Site, None) => {
+            (UNLISTED.to_owned(), "any site that is not listed".to_owned(), None)
+        }
         (Scope::Site, Some(site)) => (site.id.clone(), site.label.clone(), Some(site)),
     };
     let side = side.map_or_else(|| "side not known".to_owned(), side_words);
@@ -249,9 +253,7 @@ fn shown(values: &[RuleValue<'_>], view: &View) -> (Vec<OutcomeRecord>, Vec<Outc
         let allowed = match value.rule.stands {
             Stands::Alone => true,
             Stands::BesideOption => beside_option(value),
-            Stands::BesideOptionWhileUnknown => {
-                shown == Shown::Proposed || beside_option(value)
-            }
+            Stands::BesideOptionWhileUnknown => shown == Shown::Proposed || beside_option(value),
         };
         if allowed {
             records.push((value.order, value.rule.hard, value.record(shown)));
@@ -275,15 +277,16 @@ fn shown(values: &[RuleValue<'_>], view: &View) -> (Vec<OutcomeRecord>, Vec<Outc
             .into_iter()
             .map(|(order, record)| (order, false, record)),
     );
-    // `outcome` is a word of the closed list: its place in the list is its place here.
-    let rank = |record: &OutcomeRecord, hard: bool| {
+    // `outcome` is a word of the closed list: its place in the list is its place here. What is
+    // hard and about the patient stands before what is hard and about a site.
+    let rank = |record: &OutcomeRecord, hard: bool, order: usize| {
         let outcome = record.outcome.parse::<Outcome>().ok();
-        (outcome.map_or(u8::MAX, |outcome| outcome.precedence(hard)), outcome)
+        let precedence = outcome.map_or(u8::MAX, |outcome| outcome.precedence(hard));
+        (precedence, hard && order > 0, outcome, order)
     };
     records.sort_by(|(order_a, hard_a, a), (order_b, hard_b, b)| {
-        rank(a, *hard_a)
-            .cmp(&rank(b, *hard_b))
-            .then_with(|| order_a.cmp(order_b))
+        rank(a, *hard_a, *order_a)
+            .cmp(&rank(b, *hard_b, *order_b))
             .then_with(|| a.rule.cmp(&b.rule))
     });
     (records.into_iter().map(|(_, _, record)| record).collect(), only_as_request)
@@ -320,7 +323,8 @@ impl RuleValue<'_> {
             _ if self.is_unlisted() => None,
             (Value::Met, Value::NotMet) => Some(Shown::Withheld),
             (Value::Unknown, Value::NotMet) => {
-                let named = !self.withheld_by.is_empty() && self.unknown == WhileUnknown::Provisional;
+                let named =
+                    !self.withheld_by.is_empty() && self.unknown == WhileUnknown::Provisional;
                 named.then_some(Shown::Withheld)
             }
             (_, Value::Unknown) => {
@@ -353,51 +357,57 @@ impl RuleValue<'_> {
     }
 }
 
-/// Asks a condition twice, CEL and the walk, and gives what the walk found if both agree.
-///
-/// # Errors
-///
-/// Only bugs.
-pub fn evaluate_condition(
-    condition: &Condition,
-    rule: &str,
-    view: &View,
-    site: Option<&SiteView>,
-) -> Result<Reading, EvaluationError> {
-    let cel = evaluate_cel(condition, rule, view, site)?;
-    let reading = read(&condition.node, view, site);
-    if reading.value != cel {
-        return Err(EvaluationError::Disagreement { rule: rule.to_owned(), cel, walk: reading.value });
-    }
-    Ok(reading)
+/// A view as one subject sees it, made ready for CEL once and asked many times.
+pub struct Subject<'a> {
+    view: &'a View,
+    site: Option<&'a SiteView>,
+    cel: Context<'static, 'static>,
 }
 
-fn evaluate_cel(
-    condition: &Condition,
-    rule: &str,
-    view: &View,
-    site: Option<&SiteView>,
-) -> Result<Value, EvaluationError> {
-    // No function library: conditions that pass the checker call none.
-    let mut context = Context::empty();
-    context.add_variable_from_value("patient", cel_map(&view.patient, false));
-    let unlisted = (!view.sites_complete).then(|| cel_map(&KnownKeys::new(), false));
-    let sites: Vec<cel::Value> =
-        view.sites.iter().map(|site| cel_map(&site.keys, true)).chain(unlisted).collect();
-    context.add_variable_from_value("sites", sites);
-    let subject = site.map_or_else(|| cel_map(&KnownKeys::new(), false), |site| cel_map(&site.keys, false));
-    context.add_variable_from_value("site", subject);
-    match context.resolve(&condition.expression) {
-        Ok(cel::Value::Bool(true)) => Ok(Value::Met),
-        Ok(cel::Value::Bool(false)) => Ok(Value::NotMet),
-        Ok(other) => Err(EvaluationError::Cel {
-            rule: rule.to_owned(),
-            error: format!("the value is {other:?}, not a boolean"),
-        }),
-        Err(ExecutionError::NoSuchKey(_) | ExecutionError::UndeclaredReference(_)) => {
-            Ok(Value::Unknown)
+impl<'a> Subject<'a> {
+    /// The view for a site, or for the patient and the site that nobody has listed (`None`).
+    pub fn new(view: &'a View, site: Option<&'a SiteView>) -> Self {
+        // No function library: conditions that pass the checker call none.
+        let mut cel = Context::empty();
+        cel.add_variable_from_value("patient", cel_map(&view.patient, false));
+        let unlisted = (!view.sites_complete).then(|| cel_map(&KnownKeys::new(), false));
+        let sites: Vec<cel::Value> =
+            view.sites.iter().map(|site| cel_map(&site.keys, true)).chain(unlisted).collect();
+        cel.add_variable_from_value("sites", sites);
+        let nothing = KnownKeys::new();
+        cel.add_variable_from_value(
+            "site",
+            cel_map(site.map_or(&nothing, |site| &site.keys), false),
+        );
+        Self { view, site, cel }
+    }
+
+    /// Asks a condition twice, CEL and the walk, and gives what the walk found if both agree.
+    ///
+    /// # Errors
+    ///
+    /// Only bugs.
+    pub fn ask(&self, condition: &Condition, rule: &str) -> Result<Reading, EvaluationError> {
+        let cel = self.ask_cel(condition, rule)?;
+        let reading = read(&condition.node, self.view, self.site);
+        if reading.value != cel {
+            let rule = rule.to_owned();
+            return Err(EvaluationError::Disagreement { rule, cel, walk: reading.value });
         }
-        Err(error) => Err(EvaluationError::Cel { rule: rule.to_owned(), error: error.to_string() }),
+        Ok(reading)
+    }
+
+    fn ask_cel(&self, condition: &Condition, rule: &str) -> Result<Value, EvaluationError> {
+        let bug = |error: String| EvaluationError::Cel { rule: rule.to_owned(), error };
+        match self.cel.resolve(&condition.expression) {
+            Ok(cel::Value::Bool(true)) => Ok(Value::Met),
+            Ok(cel::Value::Bool(false)) => Ok(Value::NotMet),
+            Ok(other) => Err(bug(format!("the value is {other:?}, not a boolean"))),
+            Err(ExecutionError::NoSuchKey(_) | ExecutionError::UndeclaredReference(_)) => {
+                Ok(Value::Unknown)
+            }
+            Err(error) => Err(bug(error.to_string())),
+        }
     }
 }
 

@@ -154,10 +154,7 @@ impl Input {
     }
 
     /// Values that go with it.
-    pub(super) const fn with(
-        mut self,
-        companions: &'static [(&'static str, InputType)],
-    ) -> Self {
+    pub(super) const fn with(mut self, companions: &'static [(&'static str, InputType)]) -> Self {
         self.companions = companions;
         self
     }
@@ -171,9 +168,9 @@ impl Input {
     /// Whether a clinical context may give it: what a reader or clinician knows, and what a
     /// reader may put in the place of a measured candidate.
     pub fn may_be_given(&self) -> bool {
-        self.from.iter().any(|setter| {
-            matches!(setter, Setter::Image | Setter::Reader | Setter::Clinician)
-        })
+        self.from
+            .iter()
+            .any(|setter| matches!(setter, Setter::Image | Setter::Reader | Setter::Clinician))
     }
 
     /// Who gives it, in words (`image or reader`).

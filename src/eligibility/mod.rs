@@ -30,6 +30,8 @@ pub mod vocabulary;
 mod properties;
 #[cfg(test)]
 mod traps;
+#[cfg(test)]
+mod view_tests;
 
 pub use context::{ClinicalContext, ContextError, ContextFormat, StudyMatch};
 pub use context_schema::context_schema;

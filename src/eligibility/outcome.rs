@@ -51,7 +51,9 @@ impl Family {
         match self {
             Self::Exclusion => "Says that something is out of scope here, and why.",
             Self::Routing => "Names a specialty or a kind of treatment to bring in.",
-            Self::Request => "Asks for what is missing; derived from what is missing, or from a rule.",
+            Self::Request => {
+                "Asks for what is missing; derived from what is missing, or from a rule."
+            }
             Self::Candidate => "An option that a team may discuss; never a recommendation.",
             Self::Planning => {
                 "How an option would be carried out; shown only beside an option of the same subject."
@@ -280,7 +282,9 @@ impl Outcome {
             Self::ConsiderCementoplastyExtraspinal => {
                 "Cement in this bone outside the vertebrae may be discussed."
             }
-            Self::ConsiderFixation => "Screws may be discussed as added structure outside the spine.",
+            Self::ConsiderFixation => {
+                "Screws may be discussed as added structure outside the spine."
+            }
             Self::ConsiderSpinalInjection => {
                 "An injection at a nerve root, in the epidural space or at a facet may be discussed for pain of that kind."
             }
@@ -293,7 +297,9 @@ impl Outcome {
             Self::PlanNerveMonitoring => {
                 "Nerves can be watched with temperature probes, electrophysiology or an awake patient."
             }
-            Self::PlanStabilizeAfterAblation => "Ablation is followed by cement or another stabilization.",
+            Self::PlanStabilizeAfterAblation => {
+                "Ablation is followed by cement or another stabilization."
+            }
             Self::PlanStabilizeBeforeRadiation => {
                 "Stabilizing first can make radiation possible for someone who cannot lie still long enough."
             }
@@ -333,7 +339,9 @@ impl Outcome {
             Self::CautionCanal => {
                 "The spinal canal is involved: it speaks for symptoms, and against heat and cement."
             }
-            Self::CautionPosteriorWall => "The posterior wall is broken: cement could reach the canal.",
+            Self::CautionPosteriorWall => {
+                "The posterior wall is broken: cement could reach the canal."
+            }
             Self::CautionNerveInjury => {
                 "Nerves lie near, and the treated zone cannot be seen inside bone."
             }
@@ -352,7 +360,9 @@ impl Outcome {
             Self::CautionFractureRisk => {
                 "Ablation, or radiation given before, raises the risk of a fracture."
             }
-            Self::CautionRadiationFlare => "Pain may get worse after radiation before it gets better.",
+            Self::CautionRadiationFlare => {
+                "Pain may get worse after radiation before it gets better."
+            }
             Self::CautionPrognosis => {
                 "Survival figures belong to populations; none is used as a limit or given for a patient."
             }

@@ -45,10 +45,7 @@ pub(super) fn derived_requests(
             }
         }
     }
-    asked
-        .into_iter()
-        .map(|((request, order), asked)| (order, asked.record(request)))
-        .collect()
+    asked.into_iter().map(|((request, order), asked)| (order, asked.record(request))).collect()
 }
 
 struct Asked {
@@ -71,11 +68,8 @@ impl Asked {
             Outcome::RequestCoagulationReview => "The blood count or bleeding history is missing",
             _ => "Not known yet",
         };
-        let of = if self.subject == PATIENT {
-            String::new()
-        } else {
-            format!(" for {}", self.label)
-        };
+        let of =
+            if self.subject == PATIENT { String::new() } else { format!(" for {}", self.label) };
         let outcomes: Vec<String> = self.outcomes.iter().map(ToString::to_string).collect();
         OutcomeRecord {
             outcome: request.to_string(),
@@ -116,9 +110,7 @@ fn request_for(input: &Input, view: &View) -> Outcome {
 /// The input behind the name that a context gives, which may be a companion's.
 fn input_of(name: &str) -> Option<&'static Input> {
     input(name).or_else(|| {
-        INPUTS
-            .iter()
-            .find(|input| input.companions.iter().any(|(companion, _)| *companion == name))
+        INPUTS.iter().find(|input| input.companions.iter().any(|(companion, _)| *companion == name))
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::condition::fits;
-use super::evaluate::{EvaluationError, evaluate_condition};
+use super::evaluate::{EvaluationError, Subject};
 use super::input::{KeyType, Scope, key, keys, nearest};
 use super::rulebook::{Rule, Rulebook};
 use super::verdict::Value;
@@ -119,7 +119,8 @@ impl Given {
                 })
                 .collect()
         };
-        let site = |id: String, data| SiteView { label: id.clone(), id, side: None, keys: known(data) };
+        let site =
+            |id: String, data| SiteView { label: id.clone(), id, side: None, keys: known(data) };
         let sites = self
             .sites
             .iter()
@@ -169,7 +170,7 @@ fn data(scope: Scope, table: &toml::Table) -> Result<BTreeMap<String, Datum>, St
 pub fn run_rule_test(rule: &Rule, test: &RuleTest) -> Result<RuleTestResult, EvaluationError> {
     let (view, site) = test.given.view();
     let site = (rule.subject == Scope::Site).then_some(&site);
-    let reading = evaluate_condition(&rule.effective, &rule.id, &view, site)?;
+    let reading = Subject::new(&view, site).ask(&rule.effective, &rule.id)?;
     Ok(RuleTestResult {
         rule: rule.id.clone(),
         line: test.line,
@@ -191,4 +192,48 @@ pub fn run_rule_tests(rulebook: &Rulebook) -> Result<Vec<RuleTestResult>, Evalua
         .iter()
         .flat_map(|rule| rule.tests.iter().map(move |test| run_rule_test(rule, test)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_test_of_the_builtin_rulebook_passes() {
+        let rulebook = Rulebook::builtin().unwrap();
+        let results = run_rule_tests(&rulebook).unwrap();
+        assert!(results.len() > 150, "only {} tests ran", results.len());
+        let failed: Vec<_> = results.iter().filter(|result| !result.passed()).collect();
+        assert!(failed.is_empty(), "{failed:#?}");
+    }
+
+    #[test]
+    fn every_builtin_rule_is_tested_for_each_value_that_it_can_have() {
+        // What cannot have a value says so in its note.
+        let cannot = [
+            ("fracture-cause-not-known", Value::Met),
+            ("therapy-timing", Value::NotMet),
+            ("features-at-site", Value::NotMet),
+            ("prognosis", Value::NotMet),
+        ];
+        let rulebook = Rulebook::builtin().unwrap();
+        let mut conditions = 0;
+        for rule in &rulebook.rules {
+            if rule.when.node.keys().is_empty() {
+                continue;
+            }
+            conditions += 1;
+            for value in [Value::Met, Value::NotMet, Value::Unknown] {
+                let tested = rule.tests.iter().any(|test| test.expect == value);
+                let exempt = cannot.contains(&(rule.id.as_str(), value));
+                assert!(
+                    tested != exempt,
+                    "{} has no test for {value:?}, or needs no exemption",
+                    rule.id
+                );
+                assert!(!exempt || rule.note.is_some(), "{} says nothing of its limits", rule.id);
+            }
+        }
+        assert!(conditions >= 35, "{conditions} rules with a condition");
+    }
 }

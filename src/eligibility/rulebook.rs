@@ -12,7 +12,7 @@ use strum::{Display, EnumString, VariantArray, VariantNames};
 use toml::Spanned;
 
 use super::checker::{self, Place, Refusal, Terms};
-use super::condition::Condition;
+use super::condition::{Condition, KeyPath, Node};
 use super::input::{Scope, nearest};
 use super::outcome::{Family, Outcome};
 use super::rule_test::{Given, RuleTest};
@@ -202,6 +202,7 @@ impl Rulebook {
         }
         reader.unique_ids(&raw.rule)?;
         let rules = reader.with_guards(rules, &raw.rule)?;
+        reader.deficit_comes_first(&rules, &raw.rule)?;
         let terms = terms
             .into_iter()
             .map(|(name, condition)| (name.clone(), Term { name, condition }))
@@ -298,10 +299,17 @@ impl Reader<'_> {
         let mut waiting: BTreeMap<&str, (&Spanned<String>, &Spanned<String>)> =
             raw.iter().map(|(name, when)| (name.get_ref().as_str(), (name, when))).collect();
         for (name, (place, _)) in &waiting {
-            let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-                && name.starts_with(|c: char| c.is_ascii_lowercase());
-            if !plain || matches!(*name, "patient" | "site" | "sites" | "true" | "false" | "null" | "in") {
-                return Err(self.at(place, format!("{name} cannot name a term"), "use snake_case, and no word of the language"));
+            let plain =
+                name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+                    && name.starts_with(|c: char| c.is_ascii_lowercase());
+            if !plain
+                || matches!(*name, "patient" | "site" | "sites" | "true" | "false" | "null" | "in")
+            {
+                return Err(self.at(
+                    place,
+                    format!("{name} cannot name a term"),
+                    "use snake_case, and no word of the language",
+                ));
             }
         }
         while !waiting.is_empty() {
@@ -315,7 +323,11 @@ impl Reader<'_> {
             if ready.is_empty()
                 && let Some((name, (place, _))) = waiting.iter().next()
             {
-                return Err(self.at(place, format!("the term {name} uses itself, or terms that use it"), "break the circle"));
+                return Err(self.at(
+                    place,
+                    format!("the term {name} uses itself, or terms that use it"),
+                    "break the circle",
+                ));
             }
             for name in ready {
                 if let Some((_, when)) = waiting.remove(name) {
@@ -332,9 +344,7 @@ impl Reader<'_> {
         &self,
         raw: &BTreeMap<String, Spanned<toml::Table>>,
     ) -> Result<BTreeMap<String, Given>, RulebookError> {
-        raw.iter()
-            .map(|(name, table)| Ok((name.clone(), self.given(table)?)))
-            .collect()
+        raw.iter().map(|(name, table)| Ok((name.clone(), self.given(table)?))).collect()
     }
 
     fn given(&self, table: &Spanned<toml::Table>) -> Result<Given, RulebookError> {
@@ -355,7 +365,11 @@ impl Reader<'_> {
             self.at(&raw.outcome, format!("{} is not a known outcome", raw.outcome.get_ref()), hint)
         })?;
         let subject: Scope = Scope::from_str(raw.subject.get_ref()).map_err(|_| {
-            self.at(&raw.subject, format!("{} is no subject", raw.subject.get_ref()), "write patient or site")
+            self.at(
+                &raw.subject,
+                format!("{} is no subject", raw.subject.get_ref()),
+                "write patient or site",
+            )
         })?;
         let place = match subject {
             Scope::Patient => Place::PatientRule,
@@ -369,11 +383,16 @@ impl Reader<'_> {
         let when = condition(&raw.when)?;
         let shown_while_unknown = match &raw.show_when {
             None => false,
-            Some(words) => match words.get_ref().iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            Some(words) => match words.get_ref().iter().map(String::as_str).collect::<Vec<_>>()[..]
+            {
                 ["met"] => false,
                 ["met", "unknown"] => true,
                 _ => {
-                    return Err(self.at(words, "show_when is neither of the two allowed lists", "write [\"met\"] or [\"met\", \"unknown\"]"));
+                    return Err(self.at(
+                        words,
+                        "show_when is neither of the two allowed lists",
+                        "write [\"met\"] or [\"met\", \"unknown\"]",
+                    ));
                 }
             },
         };
@@ -387,23 +406,45 @@ impl Reader<'_> {
             },
         };
         if raw.hard && !matches!(family, Family::Exclusion | Family::Routing) {
-            return Err(self.at(&raw.id, format!("rule {id}: only exclusions and referrals can be hard"), "remove hard"));
+            return Err(self.at(
+                &raw.id,
+                format!("rule {id}: only exclusions and referrals can be hard"),
+                "remove hard",
+            ));
         }
         if raw.hard && !(raw.withheld_by.is_empty() && raw.hidden_until_ruled_out.is_empty()) {
-            return Err(self.at(&raw.id, format!("rule {id} is hard: nothing can withhold it"), "remove withheld_by"));
+            return Err(self.at(
+                &raw.id,
+                format!("rule {id} is hard: nothing can withhold it"),
+                "remove withheld_by",
+            ));
         }
         for placeholder in placeholders(raw.sentence.get_ref()) {
             if !matches!(placeholder, "site" | "side") || subject == Scope::Patient {
-                return Err(self.at(&raw.sentence, format!("rule {id}: {{{placeholder}}} cannot be filled in"), "a rule about a site knows {site} and {side}"));
+                return Err(self.at(
+                    &raw.sentence,
+                    format!("rule {id}: {{{placeholder}}} cannot be filled in"),
+                    "a rule about a site knows {site} and {side}",
+                ));
             }
         }
         if raw.sources.get_ref().is_empty() {
-            return Err(self.at(&raw.sources, format!("rule {id} rests on no fact"), "name at least one, as F006"));
+            return Err(self.at(
+                &raw.sources,
+                format!("rule {id} rests on no fact"),
+                "name at least one, as F006",
+            ));
         }
         for source in raw.sources.get_ref() {
             let digits = source.strip_prefix('F').or_else(|| source.strip_prefix('A'));
-            if !digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())) {
-                return Err(self.at(&raw.sources, format!("rule {id}: {source} is no fact id"), "write F and three digits, or A and a number for a resolved ambiguity"));
+            if !digits.is_some_and(|digits| {
+                !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+            }) {
+                return Err(self.at(
+                    &raw.sources,
+                    format!("rule {id}: {source} is no fact id"),
+                    "write F and three digits, or A and a number for a resolved ambiguity",
+                ));
             }
         }
         let mut tests = Vec::new();
@@ -453,7 +494,11 @@ impl Reader<'_> {
         }
         for path in &raw.without {
             if !given.remove(path.get_ref()) {
-                return Err(self.at(path, format!("{} was not given", path.get_ref()), "name a key of the test, as patient.neurologic_deficit"));
+                return Err(self.at(
+                    path,
+                    format!("{} was not given", path.get_ref()),
+                    "name a key of the test, as patient.neurologic_deficit",
+                ));
             }
         }
         let expect = match raw.expect.get_ref().as_str() {
@@ -461,7 +506,11 @@ impl Reader<'_> {
             "not_met" => super::verdict::Value::NotMet,
             "unknown" => super::verdict::Value::Unknown,
             other => {
-                return Err(self.at(&raw.expect, format!("{other} is no value"), "write met, not_met or unknown"));
+                return Err(self.at(
+                    &raw.expect,
+                    format!("{other} is no value"),
+                    "write met, not_met or unknown",
+                ));
             }
         };
         let line = place_of(self.text, raw.expect.span().start).line;
@@ -473,7 +522,11 @@ impl Reader<'_> {
         let mut seen = BTreeSet::new();
         for rule in raw {
             if !seen.insert(rule.id.get_ref()) {
-                return Err(self.at(&rule.id, format!("a second rule is called {}", rule.id.get_ref()), "give each rule a name of its own"));
+                return Err(self.at(
+                    &rule.id,
+                    format!("a second rule is called {}", rule.id.get_ref()),
+                    "give each rule a name of its own",
+                ));
             }
         }
         Ok(())
@@ -492,15 +545,30 @@ impl Reader<'_> {
                 let Some(guard) = by_id.get(named.get_ref()) else {
                     let hint = nearest(named.get_ref(), by_id.keys().map(String::as_str))
                         .map_or_else(String::new, |near| format!("did you mean {near}?"));
-                    return Err(self.at(named, format!("there is no rule {}", named.get_ref()), hint));
+                    return Err(self.at(
+                        named,
+                        format!("there is no rule {}", named.get_ref()),
+                        hint,
+                    ));
                 };
                 if guard.subject == Scope::Site && rule.subject == Scope::Patient {
-                    return Err(self.at(named, format!("{} is about a site and cannot withhold a rule about the patient", guard.id), ""));
+                    return Err(self.at(
+                        named,
+                        format!(
+                            "{} is about a site and cannot withhold a rule about the patient",
+                            guard.id
+                        ),
+                        "",
+                    ));
                 }
                 // One step only: what withholds is itself withheld by nothing, so no circles and
                 // no chains whose end nobody sees.
                 if !guard.withheld_by.is_empty() {
-                    return Err(self.at(named, format!("{} is itself withheld by others and cannot withhold", guard.id), ""));
+                    return Err(self.at(
+                        named,
+                        format!("{} is itself withheld by others and cannot withhold", guard.id),
+                        "",
+                    ));
                 }
             }
             let guards: Vec<&Condition> = rule
@@ -515,12 +583,200 @@ impl Reader<'_> {
     }
 }
 
-/// Identifiers that stand in a condition, roughly: enough to order terms by what they use.
+impl Reader<'_> {
+    /// A neurologic deficit cannot be overruled, by no rulebook: where there are options, each is
+    /// hidden until a deficit is ruled out, and the deficit is answered by an exclusion and both
+    /// referrals.
+    fn deficit_comes_first(&self, rules: &[Rule], raw: &[RawRule]) -> Result<(), RulebookError> {
+        let deficit = Node::Key(KeyPath { variable: None, key: "neurologic_deficit".to_owned() });
+        let answers = |rule: &Rule, outcome: Outcome| {
+            rule.outcome == outcome
+                && rule.hard
+                && rule.subject == Scope::Patient
+                && rule.when.node == deficit
+                && rule.hides_if.is_none()
+        };
+        for (rule, raw) in rules.iter().zip(raw) {
+            if rule.outcome.family() != Family::Candidate {
+                continue;
+            }
+            for needed in [
+                Outcome::ExcludeAblationAlone,
+                Outcome::ReferSurgery,
+                Outcome::ReferRadiationOncology,
+            ] {
+                if !rules.iter().any(|rule| answers(rule, needed)) {
+                    return Err(self.at(
+                        &raw.id,
+                        format!("{} is an option, and no hard rule says {needed} when patient.neurologic_deficit", rule.id),
+                        "a neurologic deficit must be answered before any option; see the built-in rules",
+                    ));
+                }
+            }
+            let hidden = rules.iter().any(|guard| {
+                answers(guard, Outcome::ExcludeAblationAlone)
+                    && rule.hidden_until_ruled_out.contains(&guard.id)
+            });
+            if !hidden {
+                return Err(self.at(
+                    &raw.id,
+                    format!("{} is an option and would be shown with a neurologic deficit not ruled out", rule.id),
+                    "add the rule that excludes on patient.neurologic_deficit to hidden_until_ruled_out",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Identifiers that stand in a condition outside quotes, roughly: enough to order terms by what
+/// they use.
 fn words_of(condition: &str) -> impl Iterator<Item = &str> {
-    condition.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.')).filter(|word| !word.is_empty())
+    let mut quote = None;
+    condition
+        .split(move |c: char| match quote {
+            Some(open) => {
+                if c == open {
+                    quote = None;
+                }
+                true
+            }
+            None => {
+                if matches!(c, '"' | '\'') {
+                    quote = Some(c);
+                }
+                !(c.is_ascii_alphanumeric() || c == '_' || c == '.')
+            }
+        })
+        .filter(|word| !word.is_empty())
 }
 
 /// Names in braces.
 fn placeholders(sentence: &str) -> impl Iterator<Item = &str> {
     sentence.split('{').skip(1).map(|rest| rest.split('}').next().unwrap_or(rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "[rulebook]\nname = \"t\"\nversion = \"1\"\ndisclaimer = \"d\"\n";
+
+    fn rule(body: &str) -> String {
+        format!("{HEAD}[[rule]]\nid = \"r\"\nsentence = \"s\"\nsources = [\"F001\"]\n{body}\n")
+    }
+
+    fn error(text: &str) -> RulebookError {
+        Rulebook::parse(text, "my.toml").unwrap_err()
+    }
+
+    fn place_of_word(text: &str, word: &str) -> FilePlace {
+        place_of(text, text.find(word).unwrap())
+    }
+
+    #[test]
+    fn the_builtin_rulebook_is_accepted_and_sorted_by_precedence() {
+        let book = Rulebook::builtin().unwrap();
+        assert!(book.rules.len() >= 60, "{}", book.rules.len());
+        assert_eq!(book.rules[0].id, "neurologic-deficit");
+        let ranks: Vec<_> =
+            book.rules.iter().map(|rule| rule.outcome.precedence(rule.hard)).collect();
+        assert!(ranks.is_sorted());
+    }
+
+    #[test]
+    fn the_order_of_the_file_decides_nothing() {
+        let (head, rules) = BUILTIN.split_at(BUILTIN.find("[[rule]]").unwrap());
+        let mut pieces: Vec<&str> = rules.split("[[rule]]").skip(1).collect();
+        pieces.reverse();
+        let reversed = format!("{head}[[rule]]{}", pieces.join("\n[[rule]]"));
+        let (a, mut b) = (Rulebook::builtin().unwrap(), Rulebook::parse(&reversed, "r").unwrap());
+        // Lines of tests differ, nothing else.
+        for (rule, other) in b.rules.iter_mut().zip(&a.rules) {
+            assert_eq!(rule.id, other.id);
+            rule.tests.clone_from(&other.tests);
+        }
+        assert_eq!(a, b);
+    }
+
+    #[test]
+    fn an_unknown_key_is_shown_where_it_stands_with_the_nearest_one() {
+        let text = rule(
+            "outcome = \"report_sentence\"\nsubject = \"patient\"\nwhen = '''\n  patient.opioid_use\n  && patient.platelet_per_ul > 5\n'''",
+        );
+        let error = error(&text);
+        assert_eq!(error.place, place_of_word(&text, "patient.platelet_per_ul"));
+        assert_eq!(error.hint(), Some("did you mean platelets_per_ul?"));
+        assert_eq!(
+            error.to_string(),
+            "my.toml, line 13, column 6: rule r: patient.platelet_per_ul is not a known key"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_rulebook_is_named_with_its_place() {
+        let with = |outcome: &str, rest: &str| {
+            rule(&format!(
+                "outcome = \"{outcome}\"\nsubject = \"patient\"\nwhen = \"patient.opioid_use\"\n{rest}"
+            ))
+        };
+        for (text, word, message) in [
+            (with("consider_ablaton", ""), "\"consider_ablaton\"", "not a known outcome"),
+            (with("report_sentence", "show_when = [\"unknown\"]"), "[\"unknown\"]", "show_when"),
+            (with("report_sentence", "withheld_by = [\"x\"]"), "\"x\"", "there is no rule x"),
+            (with("report_sentence", "hard = true"), "\"r\"", "only exclusions and referrals"),
+            (
+                with("report_sentence", "stands = \"alon\""),
+                "\"alon\"",
+                "not a known value of stands",
+            ),
+            (with("report_sentence", "colour = 3"), "colour", "unknown field"),
+            (
+                with("report_sentence", "test = [{ expect = \"yes\" }]"),
+                "\"yes\"",
+                "yes is no value",
+            ),
+            (
+                with(
+                    "report_sentence",
+                    "test = [{ given = { patient.opioid = true }, expect = \"met\" }]",
+                ),
+                "{ patient.opioid ",
+                "did you mean opioid_use",
+            ),
+            (with("consider_pain_pump", ""), "\"r\"", "no hard rule says exclude_ablation_alone"),
+            ("[rulebook\n".to_owned(), "\n", ""),
+            (format!("{HEAD}[terms]\na = \"b\"\nb = \"a\"\n"), "a = \"b\"", "uses itself"),
+            (format!("{HEAD}[terms]\nsite = \"true\"\n"), "site", "cannot name a term"),
+        ] {
+            let error = error(&text);
+            assert!(
+                error.message.contains(message) || error.hint.contains(message),
+                "{text}\n{error:?}"
+            );
+            assert_eq!(error.place, place_of_word(&text, word), "{text}\n{error:?}");
+        }
+    }
+
+    #[test]
+    fn an_option_that_is_not_hidden_by_the_deficit_is_refused() {
+        let cut = BUILTIN.replace(
+            "hidden_until_ruled_out = [\"neurologic-deficit\"]\nsentence = \"Intrathecal",
+            "withheld_by = [\"neurologic-deficit\"]\nsentence = \"Intrathecal",
+        );
+        assert_ne!(cut, BUILTIN);
+        assert!(
+            error(&cut).message.contains("would be shown with a neurologic deficit not ruled out")
+        );
+    }
+
+    #[test]
+    fn a_rule_about_the_patient_cannot_read_a_site_through_a_term() {
+        let text = rule(
+            "outcome = \"report_sentence\"\nsubject = \"patient\"\nwhen = \"patient.opioid_use && bad\"",
+        ) + "[terms]\nbad = \"site.lytic_lesion\"\n";
+        let error = error(&text);
+        assert!(error.message.contains("the term bad reads site.*"), "{error:?}");
+        assert_eq!(error.place, place_of_word(&text, "bad\""));
+    }
 }

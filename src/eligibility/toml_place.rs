@@ -50,8 +50,16 @@ pub fn byte_in_string(text: &str, span: Range<usize>, offset: usize) -> usize {
         at += if rest.starts_with("\r\n") { 2 } else { usize::from(rest.starts_with('\n')) };
     }
     let mut value_bytes = 0;
-    while value_bytes < offset {
-        let Some(next) = raw.get(at..).and_then(|rest| rest.chars().next()) else { break };
+    loop {
+        let rest = raw.get(at..).unwrap_or("");
+        // A backslash at the end of a line swallows what is blank after it, also right here.
+        let swallows = escapes
+            && rest.starts_with('\\')
+            && rest.get(1..).is_some_and(|rest| rest.starts_with(char::is_whitespace));
+        if value_bytes >= offset && !swallows {
+            break;
+        }
+        let Some(next) = rest.chars().next() else { break };
         if next != '\\' || !escapes {
             value_bytes += next.len_utf8();
             at += next.len_utf8();

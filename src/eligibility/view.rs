@@ -164,8 +164,8 @@ fn site_view(
         keys: KnownKeys::new(),
     };
     add_image_keys(&mut site, findings, members);
-    let given = context
-        .and_then(|context| members.context_site.and_then(|index| context.sites.get(index)));
+    let given =
+        context.and_then(|context| members.context_site.and_then(|index| context.sites.get(index)));
     for (name, value) in given.into_iter().flat_map(|site| &site.values) {
         give(&mut site.keys, Scope::Site, name, value, notes);
     }
@@ -184,12 +184,14 @@ fn is_here(place: &SiteName, site: &SiteMembers) -> Option<bool> {
     match (place, site.level.as_deref(), site.region) {
         (SiteName::Level(named), Some(level), _) => Some(named == level),
         (SiteName::Level(_), None, Some(_)) => Some(false),
-        (SiteName::Region(named, side), _, Some(region)) => match (named == &region, side, site.side) {
-            (false, _, _) => Some(false),
-            (true, Some(side), Some(own)) => Some(*side == own),
-            (true, None, None) => Some(true),
-            (true, _, _) => None,
-        },
+        (SiteName::Region(named, side), _, Some(region)) => {
+            match (named == &region, side, site.side) {
+                (false, _, _) => Some(false),
+                (true, Some(side), Some(own)) => Some(*side == own),
+                (true, None, None) => Some(true),
+                (true, _, _) => None,
+            }
+        }
         (SiteName::Region(..), Some(_), None) => Some(false),
         (SiteName::Vertebra(id), _, _) => Some(site.vertebrae.contains(id)),
         (SiteName::Level(_) | SiteName::Region(..), None, None) => None,
@@ -200,9 +202,8 @@ fn is_here(place: &SiteName, site: &SiteMembers) -> Option<bool> {
 fn give(keys: &mut KnownKeys, scope: Scope, name: &str, given: &Given, notes: &mut Vec<String>) {
     let who = key_owner(scope, name);
     let mut put = |key: String, datum: Datum| {
-        let before = keys.get(&key).map(|known| {
-            format!("; replaces {} ({})", known.value, known.source)
-        });
+        let before =
+            keys.get(&key).map(|known| format!("; replaces {} ({})", known.value, known.source));
         let source = format!("{who}{}", before.unwrap_or_default());
         set(keys, scope, &key, datum, source);
     };
@@ -228,7 +229,9 @@ fn give(keys: &mut KnownKeys, scope: Scope, name: &str, given: &Given, notes: &m
         Given::Place(_) | Given::Free(_) => {}
     }
     if matches!(name, "inr" | "anticoagulant_use") {
-        notes.push(format!("{name} is recorded; the sources give no limit for it and no rule uses it"));
+        notes.push(format!(
+            "{name} is recorded; the sources give no limit for it and no rule uses it"
+        ));
     }
 }
 
@@ -237,7 +240,8 @@ fn key_owner(scope: Scope, name: &str) -> &'static str {
     input(name)
         .or_else(|| {
             super::vocabulary::INPUTS.iter().find(|input| {
-                input.scope == scope && input.companions.iter().any(|(companion, _)| *companion == name)
+                input.scope == scope
+                    && input.companions.iter().any(|(companion, _)| *companion == name)
             })
         })
         .map_or("context", |input| input.context_setter())
@@ -276,7 +280,8 @@ fn add_patient_derivations(view: &mut View, context: Option<&ClinicalContext>) {
         && context.patient.contains_key("platelets_per_ul")
         && !context.patient.contains_key("platelets_date")
     {
-        view.notes.push("the platelet count has no date; without one it settles nothing".to_owned());
+        view.notes
+            .push("the platelet count has no date; without one it settles nothing".to_owned());
     }
 }
 

@@ -52,17 +52,24 @@ pub(super) fn add_study_keys(keys: &mut KnownKeys, findings: &Findings) {
         set(keys, Scope::Patient, name, Datum::Boolean(truth), source);
     }
     series_available(keys, findings, "mr_t1_available", &[Role::MrT1]);
-    series_available(keys, findings, "mr_fluid_sensitive_available", &[Role::MrStir, Role::MrT2Fatsat]);
+    series_available(
+        keys,
+        findings,
+        "mr_fluid_sensitive_available",
+        &[Role::MrStir, Role::MrT2Fatsat],
+    );
     count_lesion_sites(keys, findings);
 }
 
 /// True with a screened series of the role; false only if no series could be one unrecognized.
 fn series_available(keys: &mut KnownKeys, findings: &Findings, name: &str, roles: &[Role]) {
     let readable = |series: &&crate::findings::schema::SeriesRecord| roles.contains(&series.role);
-    let chosen = findings.series.iter().find(|series| series.choice == Choice::Chosen && readable(series));
+    let chosen =
+        findings.series.iter().find(|series| series.choice == Choice::Chosen && readable(series));
     // A series of the right kind that was left out for another of its kind is there all the same;
     // one that is `other` might be of the kind.
-    let unclear = findings.series.iter().any(|series| series.role == Role::Other || readable(&series));
+    let unclear =
+        findings.series.iter().any(|series| series.role == Role::Other || readable(&series));
     let (value, source) = match chosen {
         Some(series) => (true, format!("header: series {}", series.id)),
         None if unclear => return,
@@ -97,10 +104,9 @@ fn count_lesion_sites(keys: &mut KnownKeys, findings: &Findings) {
 }
 
 fn present_lesions(findings: &Findings) -> impl Iterator<Item = &Finding> {
-    findings
-        .findings
-        .iter()
-        .filter(|finding| finding.status == Status::Present && LESION_FEATURES.contains(&finding.kind))
+    findings.findings.iter().filter(|finding| {
+        finding.status == Status::Present && LESION_FEATURES.contains(&finding.kind)
+    })
 }
 
 /// Sets what place and images say of one site.
@@ -154,7 +160,11 @@ fn add_place(site: &mut SiteView, members: &SiteMembers) {
             | Region::Femur,
         ) => Some(true),
         Some(
-            Region::Rib | Region::Sternum | Region::Scapula | Region::Clavicle | Region::Humerus
+            Region::Rib
+            | Region::Sternum
+            | Region::Scapula
+            | Region::Clavicle
+            | Region::Humerus
             | Region::ShoulderGirdle,
         ) => Some(false),
         Some(Region::LongBone | Region::Other) => None,
@@ -175,9 +185,9 @@ fn add_place(site: &mut SiteView, members: &SiteMembers) {
         }
     }
     // The sacrum has a canal and foramina, ribs reach the vertebra: nothing follows for them.
-    let away_from_spine = members.region.is_some_and(|region| {
-        !matches!(region, Region::Sacrum | Region::Rib | Region::Other)
-    });
+    let away_from_spine = members
+        .region
+        .is_some_and(|region| !matches!(region, Region::Sacrum | Region::Rib | Region::Other));
     if away_from_spine {
         for name in SPINE_ONLY {
             put(name, Datum::Boolean(false), "follows from the bone: not in the spine");
@@ -228,7 +238,10 @@ fn answer(
         return Some((true, format!("image candidate: {feature}, finding {}", finding.id)));
     }
     if let Some(row) = rows().find(|row| row.status == Status::Present) {
-        return Some((true, format!("image candidate: {feature}{}", in_series(row.series.as_ref()))));
+        return Some((
+            true,
+            format!("image candidate: {feature}{}", in_series(row.series.as_ref())),
+        ));
     }
     if own_finding(Status::Indeterminate).is_some()
         || rows().any(|row| row.status == Status::Indeterminate)
@@ -236,7 +249,10 @@ fn answer(
         return None;
     }
     let absent = rows().find(|row| row.status == Status::Absent && row.absence_rules_out)?;
-    Some((false, format!("image: looked for and not seen, {feature}{}", in_series(absent.series.as_ref()))))
+    Some((
+        false,
+        format!("image: looked for and not seen, {feature}{}", in_series(absent.series.as_ref())),
+    ))
 }
 
 fn add_parts(site: &mut SiteView, own: &[&Finding]) {
@@ -246,16 +262,26 @@ fn add_parts(site: &mut SiteView, own: &[&Finding]) {
         })
     };
     if let Some(finding) = lesion(Part::PosteriorThird) {
-        let source = format!("image candidate: {} reaches it, finding {}", finding.kind, finding.id);
-        set(&mut site.keys, Scope::Site, "posterior_third_involvement", Datum::Boolean(true), source);
+        let source =
+            format!("image candidate: {} reaches it, finding {}", finding.kind, finding.id);
+        set(
+            &mut site.keys,
+            Scope::Site,
+            "posterior_third_involvement",
+            Datum::Boolean(true),
+            source,
+        );
     }
     for (feature, name) in [
         (FeatureId::PedicleInvolvement, "pedicle_involvement_side"),
         (FeatureId::PosteriorElementInvolvement, "posterior_element_involvement_side"),
         (FeatureId::CostovertebralInvolvement, "costovertebral_junction_involvement_side"),
     ] {
-        let sides: Vec<Side> =
-            own.iter().filter(|finding| finding.kind == feature).filter_map(|finding| finding.site.side).collect();
+        let sides: Vec<Side> = own
+            .iter()
+            .filter(|finding| finding.kind == feature)
+            .filter_map(|finding| finding.site.side)
+            .collect();
         let side = match (sides.contains(&Side::Left), sides.contains(&Side::Right)) {
             (true, true) => Some(Side::Bilateral),
             _ => sides.first().copied(),
@@ -276,7 +302,13 @@ fn add_parts(site: &mut SiteView, own: &[&Finding]) {
     if let [side] = sides[..]
         && !site.keys.contains_key("lesion_side")
     {
-        set(&mut site.keys, Scope::Site, "lesion_side", Datum::Word(side.to_string()), "image".to_owned());
+        set(
+            &mut site.keys,
+            Scope::Site,
+            "lesion_side",
+            Datum::Word(side.to_string()),
+            "image".to_owned(),
+        );
     }
 }
 
@@ -289,7 +321,13 @@ fn add_wall_effacement(site: &mut SiteView) {
         .is_some_and(|known| known.value == Datum::Boolean(false));
     if intact && !site.keys.contains_key("posterior_wall_effacement") {
         let source = "image: the posterior wall was looked at and is whole".to_owned();
-        set(&mut site.keys, Scope::Site, "posterior_wall_effacement", Datum::Boolean(false), source);
+        set(
+            &mut site.keys,
+            Scope::Site,
+            "posterior_wall_effacement",
+            Datum::Boolean(false),
+            source,
+        );
     }
 }
 
@@ -298,16 +336,25 @@ fn add_wall_effacement(site: &mut SiteView) {
 fn add_adjacent(site: &mut SiteView, findings: &Findings, members: &SiteMembers) {
     let all = &findings.anatomy.vertebrae;
     for own in all.iter().filter(|record| members.vertebrae.contains(&record.id)) {
-        let chain: Vec<&VertebraRecord> = all.iter().filter(|record| record.series == own.series).collect();
+        let chain: Vec<&VertebraRecord> =
+            all.iter().filter(|record| record.series == own.series).collect();
         let Some(place) = chain.iter().position(|record| record.id == own.id) else { continue };
         let below = place.checked_sub(1).and_then(|index| chain.get(index));
         for neighbour in below.into_iter().chain(chain.get(place + 1)) {
             let lesion = present_lesions(findings)
                 .find(|finding| finding.site.vertebra.as_deref() == Some(neighbour.id.as_str()));
             if let Some(finding) = lesion {
-                let name = neighbour.level.map_or_else(|| neighbour.id.clone(), |level| level.to_string());
-                let source = format!("image candidate: {} at {name}, finding {}", finding.kind, finding.id);
-                set(&mut site.keys, Scope::Site, "adjacent_level_lesion", Datum::Boolean(true), source);
+                let name =
+                    neighbour.level.map_or_else(|| neighbour.id.clone(), |level| level.to_string());
+                let source =
+                    format!("image candidate: {} at {name}, finding {}", finding.kind, finding.id);
+                set(
+                    &mut site.keys,
+                    Scope::Site,
+                    "adjacent_level_lesion",
+                    Datum::Boolean(true),
+                    source,
+                );
                 return;
             }
         }

@@ -37,13 +37,13 @@ impl SiteMembers {
         }
     }
 
-    /// Whether it is a vertebra, numbered or not.
-    pub fn is_vertebra(&self) -> bool {
-        self.region.is_none()
-    }
-
     /// Whether a row of the findings speaks of it.
-    pub fn has(&self, vertebra: Option<&String>, region: Option<Region>, side: Option<Side>) -> bool {
+    pub fn has(
+        &self,
+        vertebra: Option<&String>,
+        region: Option<Region>,
+        side: Option<Side>,
+    ) -> bool {
         match (vertebra, region) {
             (Some(id), _) => self.vertebrae.contains(id),
             (None, Some(region)) => self.region == Some(region) && self.side == side,
@@ -60,7 +60,15 @@ pub(super) fn sites_of(
 ) -> Result<Vec<SiteMembers>, ViewError> {
     let mut sites: Vec<SiteMembers> = Vec::new();
     for record in &findings.sites {
-        add_site(&mut sites, findings, &record.id, record.vertebra.as_ref(), record.region, record.side, notes);
+        add_site(
+            &mut sites,
+            findings,
+            &record.id,
+            record.vertebra.as_ref(),
+            record.region,
+            record.side,
+            notes,
+        );
     }
     // A finding whose site the file does not list is listed here: it must not be lost.
     for finding in &findings.findings {
@@ -72,7 +80,10 @@ pub(super) fn sites_of(
             (Some(id), _) => id.clone(),
             (None, Some(region)) => SiteName::Region(region, site.side).to_string(),
             (None, None) => {
-                notes.push(format!("the finding {} lies in no vertebra and no region; rules cannot see it", finding.id));
+                notes.push(format!(
+                    "the finding {} lies in no vertebra and no region; rules cannot see it",
+                    finding.id
+                ));
                 continue;
             }
         };
@@ -119,7 +130,11 @@ fn add_site(
     };
     if let Some(site) = sites.iter().find(|site| site.vertebrae.contains(vertebra)) {
         if site.id != id {
-            notes.push(format!("{id} and {} are one vertebra seen on two series ({})", site.id, site.label()));
+            notes.push(format!(
+                "{id} and {} are one vertebra seen on two series ({})",
+                site.id,
+                site.label()
+            ));
         }
         return;
     }
@@ -150,13 +165,17 @@ fn same_vertebra(findings: &Findings, id: &str) -> BTreeSet<String> {
     let Some(own) = all.iter().find(|record| record.id == id) else { return same };
     let Some(level) = own.level else { return same };
     let alone = |record: &VertebraRecord| {
-        all.iter().filter(|other| other.series == record.series && other.level == Some(level)).count() == 1
+        all.iter()
+            .filter(|other| other.series == record.series && other.level == Some(level))
+            .count()
+            == 1
     };
     if !alone(own) {
         return same;
     }
     for other in all {
-        let near = other.body_centroid_lps_mm.distance(own.body_centroid_lps_mm) <= SAME_VERTEBRA_MM;
+        let near =
+            other.body_centroid_lps_mm.distance(own.body_centroid_lps_mm) <= SAME_VERTEBRA_MM;
         if other.series != own.series && other.level == Some(level) && near && alone(other) {
             same.insert(other.id.clone());
         }
@@ -195,7 +214,8 @@ fn place_context_site(
             Ok(sites.len() - 1)
         }
         SiteName::Region(region, side) => {
-            if let Some(index) = sites.iter().position(|site| site.has(None, Some(*region), *side)) {
+            if let Some(index) = sites.iter().position(|site| site.has(None, Some(*region), *side))
+            {
                 return Ok(index);
             }
             if sites.iter().any(|site| site.region == Some(*region)) {
@@ -230,14 +250,22 @@ fn place_context_site(
                 }
             }
             let why = if fitting.is_empty() && with_level(findings, level).next().is_none() {
-                let unnumbered = findings.anatomy.vertebrae.iter().filter(|record| record.level.is_none()).count();
+                let unnumbered = findings
+                    .anatomy
+                    .vertebrae
+                    .iter()
+                    .filter(|record| record.level.is_none())
+                    .count();
                 if unnumbered == 0 {
                     "the findings have no vertebra of that level".to_owned()
                 } else {
-                    format!("the findings have no vertebra numbered so, but {unnumbered} without a level; which of them it is was not guessed")
+                    format!(
+                        "the findings have no vertebra numbered so, but {unnumbered} without a level; which of them it is was not guessed"
+                    )
                 }
             } else {
-                "the findings have several vertebrae of that level that are not surely one".to_owned()
+                "the findings have several vertebrae of that level that are not surely one"
+                    .to_owned()
             };
             notes.push(format!("the context's {level} stands alone: {why}"));
             Ok(stand_alone(sites, Some(level.clone()), None, None))
@@ -245,10 +273,7 @@ fn place_context_site(
     }
 }
 
-fn with_level<'a>(
-    findings: &'a Findings,
-    level: &str,
-) -> impl Iterator<Item = &'a VertebraRecord> {
+fn with_level<'a>(findings: &'a Findings, level: &str) -> impl Iterator<Item = &'a VertebraRecord> {
     let level = Level::from_str(level).ok();
     findings.anatomy.vertebrae.iter().filter(move |record| level.is_some() && record.level == level)
 }

@@ -44,7 +44,7 @@ pub fn score_lesions(findings: &[Finding], truth: &[TruthLesion]) -> LesionScore
         let met = |status| {
             findings.iter().any(|finding| finding.status == status && hits(finding, lesion))
         };
-        let score = kinds.entry(lesion.kind).or_default();
+        let score = kinds.entry(lesion.feature).or_default();
         score.expected += 1;
         if met(Status::Present) {
             score.found += 1;
@@ -62,7 +62,7 @@ pub fn score_lesions(findings: &[Finding], truth: &[TruthLesion]) -> LesionScore
 
 fn hits(finding: &Finding, lesion: &TruthLesion) -> bool {
     let radius = libm::cbrt(lesion.volume_mm3.max(0.0) * 3.0 / (4.0 * std::f64::consts::PI));
-    finding.kind == lesion.kind
+    finding.kind == lesion.feature
         && finding
             .site
             .centroid_lps_mm
@@ -102,7 +102,7 @@ mod tests {
 
     fn lesion(x: f64) -> TruthLesion {
         TruthLesion {
-            kind: FeatureId::ScleroticDensity,
+            feature: FeatureId::ScleroticDensity,
             centroid_lps_mm: LpsPoint::new(x, 0.0, 0.0),
             volume_mm3: 524.0,
         }

@@ -35,7 +35,7 @@ fn whole() -> f64 {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct TruthLesion {
     /// The feature that should see it.
-    pub kind: FeatureId,
+    pub feature: FeatureId,
     /// Its centre.
     pub centroid_lps_mm: LpsPoint,
     /// Its volume, mm³.

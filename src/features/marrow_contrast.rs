@@ -8,12 +8,13 @@
 
 use rayon::prelude::*;
 
+use super::body_doubts::{Least, measurable_body};
 use super::body_samples::{BodySamples, CoreMargins};
 use super::matched_filter::{Filtered, SpreadByPlace};
 use super::normal_pattern::{PatternBody, normal_pattern};
 use super::robust_statistics::{median_and_spread, median_of};
 use crate::anatomy::{Anatomy, Vertebra, VertebralBody};
-use crate::terms::{Reason, SpineSection};
+use crate::terms::Reason;
 use crate::volume::Image;
 
 /// Bodies whose medians limit the reference.
@@ -28,12 +29,8 @@ const MIN_CORE_MM3: usize = 800;
 pub(super) struct Comparison {
     /// How far below the surfaces marrow begins.
     pub margins: CoreMargins,
-    /// Least share of the body in view.
-    pub min_fraction_in_view: f64,
-    /// Least confidence in the vertebra.
-    pub min_vertebra_confidence: f64,
-    /// Least confidence in its outline.
-    pub min_outline_confidence: f64,
+    /// What a body must have to be compared.
+    pub least: Least,
     /// Own median may differ from the neighbours' by this much, HU ...
     pub reference_band_hu: f64,
     /// ... or by this share of theirs, whichever is more.
@@ -45,7 +42,7 @@ pub(super) struct ComparedBody<'a> {
     /// The vertebra.
     pub vertebra: &'a Vertebra,
     /// Its body.
-    pub body: &'a VertebralBody,
+    pub body: VertebralBody,
     /// Its samples.
     pub samples: BodySamples,
     /// Median of its core, HU.
@@ -74,7 +71,7 @@ pub(super) struct MarrowContrast<'a> {
 
 struct Read<'a> {
     vertebra: &'a Vertebra,
-    body: &'a VertebralBody,
+    body: VertebralBody,
     samples: BodySamples,
     median: f64,
     spread: f64,
@@ -87,10 +84,9 @@ pub(super) fn compare<'a>(
     anatomy: &'a Anatomy,
     comparison: &Comparison,
 ) -> MarrowContrast<'a> {
-    let read: Vec<Result<Read<'a>, Reason>> = anatomy
-        .vertebrae
-        .par_iter()
-        .map(|vertebra| read_body(image, vertebra, comparison))
+    let read: Vec<Result<Read<'a>, Reason>> = (0..anatomy.vertebrae.len())
+        .into_par_iter()
+        .map(|n| read_body(image, anatomy, n, comparison))
         .collect();
     let good: Vec<&Read<'a>> = read.iter().filter_map(|r| r.as_ref().ok()).collect();
 
@@ -185,24 +181,14 @@ fn held_reference(own: f64, neighbours: Option<f64>, comparison: &Comparison) ->
 
 fn read_body<'a>(
     image: &Image,
-    vertebra: &'a Vertebra,
+    anatomy: &'a Anatomy,
+    n: usize,
     comparison: &Comparison,
 ) -> Result<Read<'a>, Reason> {
-    if let Some(reason) = section_refused(vertebra) {
-        return Err(reason);
-    }
-    if vertebra.fraction_in_view.get() < comparison.min_fraction_in_view {
-        return Err(Reason::PartlyOutsideFieldOfView);
-    }
-    if vertebra.confidence.get() < comparison.min_vertebra_confidence {
-        return Err(Reason::AnatomyUncertain);
-    }
-    let body = vertebra.body.as_ref().ok_or(Reason::OutlineUncertain)?;
-    if body.confidence.get() < comparison.min_outline_confidence {
-        return Err(Reason::OutlineUncertain);
-    }
+    let body = measurable_body(anatomy, n, &comparison.least)?;
+    let vertebra = anatomy.vertebrae.get(n).ok_or(Reason::SpineNotFound)?;
     let samples =
-        BodySamples::read(image, body, comparison.margins).ok_or(Reason::OutlineUncertain)?;
+        BodySamples::read(image, &body, comparison.margins).ok_or(Reason::OutlineUncertain)?;
     let mut core = samples.core_values();
     if core.len() < MIN_CORE_MM3 {
         return Err(if samples.core_without_field >= MIN_CORE_MM3 {
@@ -216,35 +202,13 @@ fn read_body<'a>(
     Ok(Read { vertebra, body, samples, median, spread, core: count })
 }
 
-/// Neck and sacrum are not dependable: by level, else by what all candidate levels or the guess
-/// say.
-pub(super) fn section_refused(vertebra: &Vertebra) -> Option<Reason> {
-    let of = |section| match section {
-        SpineSection::Cervical => Some(Reason::CervicalSpine),
-        SpineSection::Sacral => Some(Reason::SacralSpine),
-        SpineSection::Thoracic | SpineSection::Lumbar => None,
-    };
-    if let Some(level) = vertebra.level {
-        return of(level.section());
-    }
-    let mut sections = vertebra.level_candidates.iter().map(|level| level.section());
-    if let Some(first) = sections.next()
-        && sections.all(|section| section == first)
-    {
-        return of(first);
-    }
-    vertebra.section_guess.and_then(of)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const COMPARISON: Comparison = Comparison {
         margins: CoreMargins { side: 2.5, endplate: 2.0, field: 6.0 },
-        min_fraction_in_view: 0.6,
-        min_vertebra_confidence: 0.0,
-        min_outline_confidence: 0.0,
+        least: Least { fraction_in_view: 0.6, vertebra_confidence: 0.0, outline_confidence: 0.0 },
         reference_band_hu: 25.0,
         reference_band_share: 0.2,
     };

@@ -23,12 +23,12 @@ const MIN_CLASS_SAMPLES: usize = 20;
 /// Bodies needed to estimate the spread of each class from the patient.
 const MIN_BODIES_FOR_SPREAD: usize = 4;
 
-/// Spread of each class over that of the deep core, by scale: medians over the development scans
-/// with at least four bodies. Used for patients with fewer.
+/// Spread of each class over that of the deep core, by scale: medians over the four development
+/// scans with at least four bodies, rounded. Used for patients with fewer.
 const POOLED_RATIO: [[f64; CLASSES]; 3] = [
-    [2.0, 1.7, 1.4, 2.2, 1.9, 1.5, 2.2, 1.8, 1.5, 1.0],
-    [2.0, 1.7, 1.4, 2.2, 1.9, 1.5, 2.2, 1.8, 1.5, 1.0],
-    [2.0, 1.7, 1.4, 2.2, 1.9, 1.5, 2.2, 1.8, 1.5, 1.0],
+    [1.50, 1.40, 1.10, 2.70, 2.30, 1.90, 1.90, 1.40, 1.15, 1.0],
+    [1.60, 1.50, 1.10, 2.50, 2.10, 1.80, 1.75, 1.50, 1.25, 1.0],
+    [1.45, 1.30, 1.10, 2.30, 2.10, 1.70, 1.70, 1.40, 1.20, 1.0],
 ];
 
 /// Smooths `field` with a Gaussian of `sigma` mm inside `mask` (1 mm samples `[s, v, u]`);

@@ -4,6 +4,7 @@
 //! the native grid. The chain: core, reference, normal pattern, matched filter, candidates,
 //! look-alike rules (own trials on ten series; see `limits`).
 
+use super::body_doubts::Least;
 use super::body_samples::CoreMargins;
 use super::canal_distance::least_distance_to_canal;
 use super::density_candidates::{Candidate, LookAlike, Rules, candidates};
@@ -152,16 +153,16 @@ static MIN_VERTEBRA_CONFIDENCE: Threshold = Threshold {
     meaning: "least confidence that a vertebra lies here",
     unit: Unit::Fraction,
     range: (0.0, 1.0),
-    default: 0.3,
-    source: "chosen",
+    default: 0.45,
+    source: "ten CT series: below it outlines ran into discs and ossifications",
 };
 static MIN_OUTLINE_CONFIDENCE: Threshold = Threshold {
     name: "min_outline_confidence",
     meaning: "least confidence in the outline of the body",
     unit: Unit::Fraction,
     range: (0.0, 1.0),
-    default: 0.3,
-    source: "chosen",
+    default: 0.5,
+    source: "ten CT series: below it outlines ran into discs and ossifications",
 };
 static ENOSTOSIS_MEAN: Threshold = Threshold {
     name: "enostosis_mean_hu",
@@ -266,9 +267,11 @@ impl Feature for ScleroticDensity {
                 endplate: value(&ENDPLATE_MARGIN),
                 field: value(&FIELD_MARGIN),
             },
-            min_fraction_in_view: value(&MIN_FRACTION_IN_VIEW),
-            min_vertebra_confidence: value(&MIN_VERTEBRA_CONFIDENCE),
-            min_outline_confidence: value(&MIN_OUTLINE_CONFIDENCE),
+            least: Least {
+                fraction_in_view: value(&MIN_FRACTION_IN_VIEW),
+                vertebra_confidence: value(&MIN_VERTEBRA_CONFIDENCE),
+                outline_confidence: value(&MIN_OUTLINE_CONFIDENCE),
+            },
             reference_band_hu: value(&REFERENCE_BAND),
             reference_band_share: value(&REFERENCE_BAND_SHARE),
         };
@@ -383,7 +386,7 @@ fn focus(
     candidate: &Candidate,
 ) -> Observation {
     let value = |threshold| context.value(SPEC.id, threshold);
-    let native = region_on_grid(context.image, body.body, &body.samples, &candidate.region);
+    let native = region_on_grid(context.image, &body.body, &body.samples, &candidate.region);
     let NativeRegion { mean, peak, .. } = native;
     let z_present = value(&Z_PRESENT);
     let (mut status, mut reason) = if candidate.z >= z_present {
@@ -497,7 +500,7 @@ fn focus(
         mask: native.mask,
         volume: Some(CubicMillimetres::new(volume)),
         side: Some(side_of(&body.samples, &candidate.region)),
-        parts: body_parts(body.body, &body.samples, &candidate.region),
+        parts: body_parts(&body.body, &body.samples, &candidate.region),
         distance_to_canal: distance.map(Millimetres::new),
     });
     observation

@@ -120,13 +120,9 @@ pub fn spine(count: usize, step_k: f64, lesion: impl Fn(usize, LocalPoint) -> f6
             confidence: Share::new(1.0),
         })
         .collect();
-    let anatomy = Anatomy {
-        provider: Provider::Heuristic,
-        canal: Some(Canal { sections }),
-        vertebrae,
-        tissue_quotients: None,
-        problems: Vec::new(),
-    };
+    let mut anatomy = Anatomy::empty(Provider::Heuristic);
+    anatomy.canal = Some(Canal { sections });
+    anatomy.vertebrae = vertebrae;
     Spine { image, anatomy, settings: Settings::default(), role: Role::CtSoft }
 }
 

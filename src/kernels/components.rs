@@ -146,9 +146,8 @@ pub fn components(mask: &BitMask, connectivity: Connectivity) -> Vec<Component> 
     // The root of a component is its first run, so that the order is that of first voxels.
     let mut place = vec![usize::MAX; runs.len()];
     let mut found: Vec<Component> = Vec::new();
-    for n in 0..runs.len() {
+    for (n, &run) in runs.iter().enumerate() {
         let top = root(&mut parents, n as u32) as usize;
-        let run = runs[n];
         if place[top] == usize::MAX {
             place[top] = found.len();
             found.push(Component {

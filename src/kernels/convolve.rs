@@ -41,8 +41,7 @@ impl Boundary {
 /// Weights of a Gaussian of standard deviation `sigma` (in voxels), cut off at `truncate`
 /// standard deviations, of sum 1. A single 1 for a `sigma` of zero.
 pub fn gaussian_weights(sigma: f64, truncate: f64) -> Vec<f64> {
-    // Not a positive number, NaN among them.
-    if !(sigma > 1e-15) {
+    if sigma.is_nan() || sigma <= 1e-15 {
         return vec![1.0];
     }
     let radius = (truncate * sigma + 0.5) as i32;

@@ -5,9 +5,8 @@ use super::plane::{Plane, mirrored};
 /// Weights of a Gaussian of standard deviation `sigma` (pixels), cut at `truncate` sigmas; sum 1.
 pub fn gaussian_weights(sigma: f64, truncate: f64) -> Vec<f32> {
     let radius = (truncate * sigma + 0.5) as isize;
-    let weights: Vec<f64> = (-radius..=radius)
-        .map(|x| libm::exp(-0.5 * (x * x) as f64 / (sigma * sigma)))
-        .collect();
+    let weights: Vec<f64> =
+        (-radius..=radius).map(|x| libm::exp(-0.5 * (x * x) as f64 / (sigma * sigma))).collect();
     let sum: f64 = weights.iter().sum();
     weights.into_iter().map(|w| (w / sum) as f32).collect()
 }

@@ -85,9 +85,9 @@ pub fn resample_onto(
     smooth.par_chunks_mut(slice).enumerate().for_each(|(k, into)| {
         let line: Vec<f32> = (0..slice).map(|n| f32::from(clamped(k * slice + n))).collect();
         let Some(mut plane) = Array3::from_vec([ni, nj, 1], line) else { return };
-        for axis in 0..2 {
-            if weights[axis].len() > 1 {
-                plane = super::convolve_axis(&plane, axis, &weights[axis], Boundary::Reflect);
+        for (axis, weights) in weights.iter().enumerate().take(2) {
+            if weights.len() > 1 {
+                plane = super::convolve_axis(&plane, axis, weights, Boundary::Reflect);
             }
         }
         for (target, value) in into.iter_mut().zip(plane.data()) {

@@ -2,7 +2,7 @@
 
 use glam::DVec3;
 
-use super::shapes::{body_outline, ellipse, rod, rounded_box, smooth_step};
+use super::shapes::{body_outline, ellipse, rod, rounded_box, slab, smooth_step};
 use super::skeleton::Segment;
 use super::spec::LesionKind;
 
@@ -60,11 +60,8 @@ fn body(segment: &Segment, p: DVec3) -> (f64, f64) {
     let across = across * (1.0 - 0.10 * waist);
     // The front wall is hollow too; the back wall nearly straight.
     let v = p.y + if p.y > 0.0 { 0.09 * depth * waist } else { 0.015 * depth * waist };
-    let v = if p.y < 0.0 {
-        v + bulge_at(segment, p.x, p.z) * smooth_step(-p.y / half.y)
-    } else {
-        v
-    };
+    let v =
+        if p.y < 0.0 { v + bulge_at(segment, p.x, p.z) * smooth_step(-p.y / half.y) } else { v };
     // L5 and the sacrum have a flat back, the others are dented by about a millimetre and a half.
     let dent = if segment.row >= 16 { 0.3 } else { 1.6 };
     (body_outline(p.x, v, across, depth, dent), endplate)
@@ -94,50 +91,44 @@ fn posterior_elements(segment: &Segment, p: DVec3) -> f64 {
     let pillar = back - 0.62 * canal_depth;
     d = d.max(tube.min(back + 5.0 - p.y).min(p.y - pillar + 5.0));
 
-    // Superior articular process, reaching up beside the vertebra above.
-    let superior_u = side + 0.45 * pedicle_width.min(11.0) + 1.5;
+    // Articular processes: flattened along the joint, which runs from the front and inside to
+    // the back and outside; the upper one of each joint belongs to the vertebra below and lies
+    // outside and in front.
+    let turned = |q: DVec3| {
+        let (along, across) = (0.62 * q.x - 0.78 * q.y, 0.78 * q.x + 0.62 * q.y);
+        DVec3::new(0.66 * along, across, q.z)
+    };
+    let pillar_rod =
+        |from: DVec3, ra: f64, to: DVec3, rb: f64| rod(turned(p), turned(from), ra, turned(to), rb);
+    let superior_u = side + 0.45 * pedicle_width.min(11.0) + 1.0;
     let superior_v = back - 0.72 * canal_depth;
-    d = d.max(rod(
-        p,
+    let isthmus = DVec3::new(superior_u - 1.0, superior_v - 1.0, 0.2 * height);
+    d = d.max(pillar_rod(
         DVec3::new(superior_u, superior_v, 0.3 * height),
-        5.8,
-        DVec3::new(superior_u + 1.0, superior_v - 1.0, 1.22 * height),
+        5.0,
+        DVec3::new(superior_u + 2.0, superior_v - 1.5, 1.25 * height),
         4.4,
     ));
-    // Isthmus and inferior articular process, reaching down behind the vertebra below.
-    let inferior_u = side - 1.0;
-    let inferior_v = back - canal_depth - 3.0;
-    d = d.max(rod(
-        p,
-        DVec3::new(superior_u - 0.5, superior_v - 1.0, 0.25 * height),
-        5.4,
-        DVec3::new(inferior_u + 1.0, inferior_v, -0.6 * height),
-        4.6,
-    ));
-    d = d.max(rod(
-        p,
-        DVec3::new(inferior_u + 1.0, inferior_v, -0.6 * height),
-        4.6,
-        DVec3::new(inferior_u + 1.5, inferior_v - 2.0, -1.55 * height),
+    let inferior = DVec3::new(side - 0.5, back - canal_depth - 2.0, -0.7 * height);
+    d = d.max(pillar_rod(isthmus, 4.8, inferior, 4.7));
+    d = d.max(pillar_rod(
+        inferior,
+        4.7,
+        DVec3::new(side, back - canal_depth - 3.5, -1.55 * height),
         4.2,
     ));
-    // Lamina: a band round the back half of the canal.
-    let canal_v = back - 0.5 * canal_depth;
-    let band = -ellipse(a, p.y - canal_v, side, 0.5 * canal_depth + 0.18 * a.max(0.0));
-    let lamina_s = -0.42 * height + 0.25 * (p.y - canal_v);
-    let lamina = band
-        .min(6.2 - band)
-        .min(0.74 * height - (p.z - lamina_s).abs())
-        .min(canal_v + 1.0 - p.y)
-        .min(side + 4.0 - a);
-    d = d.max(lamina);
+    // Lamina: a sloping slab from the pillar to the root of the spinous process.
+    let root = back - canal_depth - 2.0;
+    let slab_half = 2.9;
+    let axial = slab(a, p.y, [side + 2.0, back - 0.55 * canal_depth], [0.0, root - 2.0], slab_half);
+    let lamina_s = -0.45 * height + 0.9 * (p.y - root).clamp(-6.0, 12.0) * 0.35;
+    d = d.max(axial.min(0.78 * height - (p.z - lamina_s).abs()));
     // Spinous process: a plate that thickens at its end; thoracic ones slope down.
     let slope = if segment.is_thoracic() { 0.9 } else { 0.22 };
-    let root = back - canal_depth - 3.0;
     let length = if segment.is_thoracic() { 34.0 } else { 31.0 };
     let behind = (root - p.y).clamp(0.0, length);
     let spinous = DVec3::new(p.x, p.y, p.z + 0.35 * height + slope * behind);
-    let thickness = 2.6 + 0.055 * behind;
+    let thickness = 2.9 + 0.07 * behind + 0.4 * (spinous.z / height).abs();
     d = d.max(rounded_box(
         spinous,
         DVec3::new(0.0, root - 0.5 * length + 2.0, -0.1 * height),
@@ -149,8 +140,8 @@ fn posterior_elements(segment: &Segment, p: DVec3) -> f64 {
     let base = DVec3::new(side + pedicle_width - 1.0, pillar + 2.0, 0.28 * height);
     let tip_v = if segment.is_thoracic() { pillar - 14.0 } else { pillar - 5.0 };
     let tip = DVec3::new(side + pedicle_width + reach, tip_v, 0.38 * height);
-    let flat = DVec3::new(1.0, 1.35, 0.85);
-    d.max(rod(p * flat, base * flat, 5.2, tip * flat, 3.6))
+    let flat = DVec3::new(1.0, 1.3, 0.85);
+    d.max(rod(p * flat, base * flat, 4.6, tip * flat, 3.2))
 }
 
 /// The neural arch of a sacral segment belongs to the sacrum as a whole, see
@@ -158,7 +149,10 @@ fn posterior_elements(segment: &Segment, p: DVec3) -> f64 {
 pub(super) fn distance(segment: &Segment, p: DVec3) -> BoneDistance {
     let half = segment.half_size();
     let reach = DVec3::new(p.x.abs(), p.y, p.z);
-    if p.z.abs() > 3.4 * half.z || reach.x > half.x + 48.0 || p.y > half.y + 8.0 || p.y < -half.y - 66.0
+    if p.z.abs() > 3.4 * half.z
+        || reach.x > half.x + 48.0
+        || p.y > half.y + 8.0
+        || p.y < -half.y - 66.0
     {
         return BoneDistance { wall: FAR, endplate: FAR, posterior: FAR };
     }

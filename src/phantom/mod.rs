@@ -42,6 +42,7 @@ mod spec;
 mod truth;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 mod tests;
 
 pub use dicom::{files, write};
@@ -105,7 +106,7 @@ pub enum PhantomError {
     /// A slice cannot be encoded.
     #[error("instance {instance}: cannot encode: {message}")]
     Dicom {
-        /// InstanceNumber; 0 for the truth file.
+        /// Instance number; 0 for the truth file.
         instance: usize,
         /// Why.
         message: String,
@@ -133,11 +134,9 @@ impl Phantom {
     pub fn image(&self) -> Image {
         let validity = Validity::default();
         match self.spec.modality {
-            Modality::Ct => Image::Ct(Volume {
-                grid: self.grid.clone(),
-                voxels: self.voxels.clone(),
-                validity,
-            }),
+            Modality::Ct => {
+                Image::Ct(Volume { grid: self.grid.clone(), voxels: self.voxels.clone(), validity })
+            }
             Modality::MrT1 => Image::Mr {
                 grid: self.grid.clone(),
                 voxels: MrVoxels::Unsigned(self.voxels.iter().map(|&v| v as u16).collect()),

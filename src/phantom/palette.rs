@@ -46,6 +46,8 @@ pub(super) struct Palette {
     /// Thickness of the wall's cortex and of the endplates, mm.
     pub wall_mm: f64,
     pub endplate_mm: f64,
+    /// Thickness of the cortex of arches, mm.
+    pub arch_mm: f64,
 }
 
 impl Palette {
@@ -79,15 +81,16 @@ impl Palette {
                     marrow_fine: 0.20,
                     marrow_coarse: 0.12,
                     marrow_endplate: 0.25,
-                    posterior_marrow: 1.15,
+                    posterior_marrow: 1.7,
                     pelvic_marrow: 0.8,
                     basivertebral: 75.0,
                     tumour: 58.0,
-                    cortex: 1150.0,
-                    endplate: 950.0,
-                    arch_cortex: 1050.0,
+                    cortex: 1050.0,
+                    endplate: 820.0,
+                    arch_cortex: 880.0,
                     wall_mm: 0.55,
                     endplate_mm: 0.75,
+                    arch_mm: 1.0,
                 }
             }
             Modality::MrT1 => {
@@ -125,8 +128,9 @@ impl Palette {
                     cortex: 0.08 * m,
                     endplate: 0.08 * m,
                     arch_cortex: 0.08 * m,
-                    wall_mm: 0.9,
-                    endplate_mm: 1.0,
+                    wall_mm: 0.8,
+                    endplate_mm: 0.8,
+                    arch_mm: 1.0,
                 }
             }
         }

@@ -3,7 +3,7 @@
 use glam::DVec3;
 
 use super::morphometry::S1;
-use super::shapes::rod;
+use super::shapes::{rod, smooth_step};
 use super::skeleton::{Along, Segment, Skeleton};
 
 const FAR: f64 = -50.0;
@@ -29,7 +29,10 @@ pub(super) fn sacral_wing(skeleton: &Skeleton, along: Along, p: DVec3) -> f64 {
     let back = -half_depth - canal_depth - 6.5 + 0.12 * a;
     // The upper face of the wing falls away from the promontory.
     let local = first.to_local(p);
-    let top = first.half_height[0] - 2.0 - 0.1 * (a - half_width).max(0.0) - local.z
+    let top = first.half_height[0]
+        - 2.0
+        - 0.1 * (a - half_width).max(0.0)
+        - local.z
         - 0.55 * (-half_depth - 2.0 - along.v).max(0.0);
     let mut d = (reach - a).min(front - along.v).min(along.v - back).min(top) * 0.92;
     // Median crest.
@@ -49,12 +52,15 @@ pub(super) fn ilium(first_sacral: &Segment, p: DVec3) -> f64 {
     let back = p.y - first_sacral.origin.y;
     let z = p.z - first_sacral.origin.z;
     // The joint line: further out in front than behind, and further in lower down.
-    let joint = 43.5 - 0.42 * (back - half.y) + 0.18 * z.clamp(-60.0, 30.0)
+    let joint = 43.5 - 0.42 * (back - half.y)
+        + 0.18 * z.clamp(-60.0, 30.0)
         + 0.012 * (back - 30.0).min(0.0) * (back - 30.0).min(0.0) * 0.4;
     let out = (side - joint - 2.6) * 0.9;
-    let thickness = if back > 10.0 { 13.0 } else { 9.0 };
+    let thickness = 7.5 + 8.0 * smooth_step((back - 8.0) / 26.0);
     let crest = 22.0 + 0.9 * (side - 55.0).clamp(-20.0, 35.0) - 0.004 * back * back;
-    out.min(thickness - out).min(crest - z).min(z + 78.0).min(46.0 - back).min(back + 75.0)
+    // Rounded where it ends behind.
+    let end = 46.0 - 0.06 * (out - 0.5 * thickness) * (out - 0.5 * thickness) - back;
+    out.min(thickness - out).min(crest - z).min(z + 78.0).min(end).min(back + 75.0)
 }
 
 /// Distance to the ribs of a thoracic segment in its own axes, positive inside.

@@ -1,4 +1,4 @@
-//! Seeded randomness: ChaCha8 by name, so that a seed outlives releases of `rand`.
+//! Seeded randomness: `ChaCha8` by name, so that a seed outlives releases of `rand`.
 
 use glam::DVec3;
 use rand_chacha::ChaCha8Rng;
@@ -65,7 +65,8 @@ impl Texture {
         let (x0, x1, fx) = axis(point.x);
         let (y0, y1, fy) = axis(point.y);
         let (z0, z1, fz) = axis(point.z);
-        let value = |x: usize, y: usize, z: usize| f64::from(self.lattice[(z * SIDE + y) * SIDE + x]);
+        let value =
+            |x: usize, y: usize, z: usize| f64::from(self.lattice[(z * SIDE + y) * SIDE + x]);
         let row = |y, z| value(x0, y, z) * (1.0 - fx) + value(x1, y, z) * fx;
         let plane = |z| row(y0, z) * (1.0 - fy) + row(y1, z) * fy;
         plane(z0) * (1.0 - fz) + plane(z1) * fz

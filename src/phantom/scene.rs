@@ -5,12 +5,12 @@
 
 use glam::DVec3;
 
-use super::bone::{self, bulge_at};
+use super::bone::{self, BoneDistance, bulge_at};
 use super::morphometry::S1;
 use super::palette::Palette;
 use super::pelvis;
 use super::random::Texture;
-use super::shapes::{ellipse, occupancy, smooth_step};
+use super::shapes::{body_outline, canal_outline, ellipse, occupancy, slab, smooth_step};
 use super::skeleton::{Along, Segment, Skeleton};
 use super::spec::{Lesion, LesionKind, Modality, Spec, Surrounding};
 
@@ -26,6 +26,24 @@ pub(super) struct Scene<'a> {
     first_sacral: Option<usize>,
 }
 
+/// Far outside.
+const FAR: f64 = -50.0;
+
+/// Distances to the bones about a place.
+struct BoneNear {
+    wing: f64,
+    ilium: f64,
+    rib: f64,
+    /// Number of the segment, the place in its axes, distances.
+    segments: [Option<(usize, DVec3, BoneDistance)>; 4],
+}
+
+/// Size of the back muscles at a level (rows of the morphometry table): they taper on the sacrum.
+fn muscle_size(row: f64) -> f64 {
+    (1.0 - 0.06 * (row - 15.0).max(0.0)).max(0.5)
+}
+
+/// `paint` over `under` with opacity `alpha`.
 fn over(under: f64, paint: f64, alpha: f64) -> f64 {
     under + (paint - under) * alpha
 }
@@ -50,7 +68,7 @@ impl<'a> Scene<'a> {
     /// Whether the body of segment `index` covers a place.
     pub fn in_body(&self, index: usize, p: DVec3) -> bool {
         let segment = &self.skeleton.segments[index];
-        bone::distance(segment, segment.to_local(p)).body() >= 0.0
+        bone::distance(segment, segment.to_local(self.warped(p))).body() >= 0.0
     }
 
     /// Share of lesion `lesion` of a segment at a place in the segment's axes, 0..1.
@@ -68,11 +86,12 @@ impl<'a> Scene<'a> {
                 // Marrow lost just in front of the opening, and everything in the opening itself.
                 let shallow = DVec3::new(d.x, d.y * 1.9, d.z * 1.25);
                 let share = smooth_step(
-                    self.blob(shallow, &Lesion { radius_mm: 0.62 * lesion.radius_mm, ..*lesion }) / 2.5,
+                    self.blob(shallow, &Lesion { radius_mm: 0.62 * lesion.radius_mm, ..*lesion })
+                        / 2.5,
                 );
                 let across = (d.x * d.x + (1.3 * d.z) * (1.3 * d.z)).sqrt();
-                let opening = occupancy(0.5 * gap_mm - across, 2.0)
-                    * if d.y < 3.0 { 1.0 } else { 0.0 };
+                let opening =
+                    occupancy(0.5 * gap_mm - across, 2.0) * if d.y < 3.0 { 1.0 } else { 0.0 };
                 if gap_mm > 0.0 { share.max(opening) } else { share }
             }
         }
@@ -87,76 +106,119 @@ impl<'a> Scene<'a> {
         r * (1.0 + rough) - p.length()
     }
 
+    /// A place moved by under a millimetre, smoothly: no bone is as regular as a formula.
+    pub fn warped(&self, p: DVec3) -> DVec3 {
+        let q = p / 8.0;
+        p + 0.65
+            * DVec3::new(
+                self.texture.at(q + DVec3::splat(3.3)),
+                self.texture.at(q + DVec3::splat(11.7)),
+                self.texture.at(q + DVec3::splat(19.1)),
+            )
+    }
+
     /// The value at a place, before blur, noise and coil.
     pub fn value(&self, p: DVec3) -> f64 {
+        let p = self.warped(p);
         let along = self.skeleton.along(p);
-        let mut value = self.soft_tissue(p, along);
+        let value = self.soft_tissue(p, along);
         if along.u.abs() > 130.0 || along.v.abs() > 120.0 {
             return value;
         }
-        value = self.column(value, along);
-        self.bones(value, p, along)
+        let value = self.column(value, along);
+        self.bones(value, p, along, &self.bone_near(p, along))
+    }
+
+    /// Signed distance to the nearest bone, mm, positive inside; far away it is only known to be
+    /// far.
+    pub fn bone_distance(&self, p: DVec3) -> f64 {
+        let p = self.warped(p);
+        let along = self.skeleton.along(p);
+        let near = self.bone_near(p, along);
+        let mut nearest = near.wing.max(near.ilium).max(near.rib);
+        for (_, _, d) in near.segments.iter().flatten() {
+            nearest = nearest.max(d.body()).max(d.posterior);
+        }
+        nearest
+    }
+
+    fn bone_near(&self, p: DVec3, along: Along) -> BoneNear {
+        let mut near = BoneNear { wing: FAR, ilium: FAR, rib: FAR, segments: [None; 4] };
+        if along.u.abs() > 130.0 || along.v.abs() > 120.0 {
+            return near;
+        }
+        if let Some(first) = self.first_sacral {
+            near.wing = pelvis::sacral_wing(self.skeleton, along, p);
+            near.ilium = pelvis::ilium(&self.skeleton.segments[first], p);
+        }
+        let from = along.index.saturating_sub(1);
+        for (slot, (index, segment)) in
+            near.segments.iter_mut().zip(self.skeleton.segments.iter().enumerate().skip(from))
+        {
+            let local = segment.to_local(p);
+            if self.has(Surrounding::Ribs) {
+                near.rib = near.rib.max(pelvis::ribs(segment, local));
+            }
+            *slot = Some((index, local, bone::distance(segment, local)));
+        }
+        near
     }
 
     /// Air, skin, fat, muscle, bowel, kidneys, vessels.
     fn soft_tissue(&self, p: DVec3, along: Along) -> f64 {
         let palette = &self.palette;
         let [canal_x, canal_y] = self.skeleton.canal_at_z(p.z);
-        let x = p.x - canal_x * 0.8 - self.skeleton.centre.x() * 0.2;
-        let y = p.y - canal_y;
         let grain = |mm: f64| self.texture.at(p / mm);
         let w = self.width;
+        // Organs are less regular than bone.
+        let x = p.x - canal_x * 0.8 - self.skeleton.centre.x() * 0.2 + 3.0 * grain(24.0);
+        let y = p.y - canal_y + 2.5 * self.texture.at(p / 21.0 + DVec3::splat(9.0));
+        let a = x.abs();
 
         // The back follows the lordosis in part; the outline is a rounded box.
         let back = self.back_y + 0.55 * (canal_y - self.skeleton.centre.y());
-        let groove = 5.0 * libm::exp(-(x / 14.0) * (x / 14.0));
+        let groove = 6.0 * libm::exp(-(x / 13.0) * (x / 13.0));
         let depth = 112.0;
         let (sx, sy) = ((x / 172.0).abs(), ((p.y - back + depth + groove) / depth).abs());
         let (sx, sy) = (sx * sx * sx, sy * sy * sy);
-        let skin = if self.has(Surrounding::BodyOutline) {
-            (1.0 - libm::cbrt(sx + sy)) * depth
-        } else {
-            40.0 + depth * (1.0 - libm::cbrt(sx + sy)).max(0.0)
-        };
+        let outline = (1.0 - libm::cbrt(sx + sy)) * depth;
+        let skin =
+            if self.has(Surrounding::BodyOutline) { outline } else { 40.0 + outline.max(0.0) };
         if skin < -w {
             return self.outside(p, back);
         }
         let mut value = over(palette.air, palette.skin, occupancy(skin, w));
-        let fat = palette.fat + palette.fat_grain * grain(3.0);
+        // Septa run through fat as thin darker sheets.
+        let septum = smooth_step(1.0 - grain(7.0).abs() / 0.10);
+        let fat = over(palette.fat + palette.fat_grain * grain(3.0), palette.muscle, 0.10 * septum);
         value = over(value, fat, occupancy(skin - 1.8, w));
 
         // Fascia of the trunk: beneath it the wall's muscle, then the cavity.
         let row = self.skeleton.row_at_z(p.z);
-        let pad = if y > 10.0 { 11.0 + 5.0 * (row - 13.0).clamp(0.0, 5.0) } else { 24.0 };
+        let pad = if y > 10.0 { 8.0 + 5.5 * (row - 13.5).clamp(0.0, 5.0) } else { 24.0 };
         let fascia = skin - pad - 2.0 * grain(25.0);
-        let muscle = palette.muscle + palette.muscle_grain * grain(2.2);
-        let a = x.abs();
+        // Fibres run along the body.
+        let fibre = self.texture.at(p * DVec3::new(0.42, 0.42, 0.12));
+        let muscle = palette.muscle + palette.muscle_grain * fibre;
         if y < 4.0 {
             value = over(value, muscle, occupancy(fascia, w));
             let cavity = fascia - 11.0;
             if cavity > -w {
                 let loops = grain(17.0) + 0.5 * grain(9.0);
-                let loop_share = smooth_step((loops - 0.15) / 0.25) * smooth_step((-y - 62.0) / 8.0);
+                let loop_share = smooth_step((loops + 0.1) / 0.2) * smooth_step((-y - 62.0) / 8.0);
                 let bowel = palette.bowel + palette.bowel_grain * grain(5.0);
                 let gas = smooth_step((loops - 1.15) / 0.15) * smooth_step((-y - 90.0) / 10.0);
                 let content = over(over(fat, bowel, loop_share), palette.gas, gas * loop_share);
                 value = over(value, content, occupancy(cavity, w));
             }
         }
-
-        // Erector spinae and multifidus: two lobes behind the laminae with streaks of fat.
-        let size = (1.0 - 0.07 * (row - 15.0).max(0.0)).max(0.45);
-        let streak = smooth_step((grain(4.5) + 0.7 * grain(2.6) - 1.25 + 0.12 * (row - 14.0)) / 0.4);
-        let streaky = over(muscle, fat, 0.75 * streak);
-        let medial = ellipse(a - 15.0, y - 27.0, 14.0 * size + 2.0, 19.0 * size);
-        let lateral = ellipse(a - 41.0 * size - 2.0, y - 23.0 * size, 21.0 * size, 19.0 * size);
-        let erector = medial.max(lateral).min(fascia);
-        value = over(value, streaky, occupancy(erector, w));
-        // Septum between the lobes.
-        value = over(value, fat, 0.6 * occupancy(1.0 - (medial - lateral).abs() * 0.5, w)
-            * occupancy(medial.min(lateral), 2.0));
+        let lobes = Self::back_muscles([a, y], row).min(fascia);
+        if lobes > -w {
+            let streaked = over(muscle, fat, self.muscle_fat(p, [a, y], row));
+            value = over(value, streaked, occupancy(lobes, w));
+        }
         // Quadratus lumborum.
-        let quadratus = ellipse(a - 62.0, y + 6.0, 17.0, 9.0);
+        let quadratus = ellipse(a - 62.0, y + 4.0, 19.0, 9.0);
         let quadratus_share = smooth_step((row - 11.5) / 1.0) * smooth_step((16.4 - row) / 0.6);
         value = over(value, muscle, quadratus_share * occupancy(quadratus, w));
         // Psoas grows downwards beside the bodies.
@@ -166,8 +228,8 @@ impl<'a> Scene<'a> {
             let radius = 5.0 + 15.0 * grown;
             let outward = half_width.min(25.0) + 0.72 * radius + 9.0 * (row - 16.0).max(0.0);
             let psoas = ellipse(
-                along.u.abs() - outward,
-                along.v + 6.0 - 8.0 * grown - 10.0 * (row - 16.2).max(0.0),
+                along.u.abs() - outward + 2.0 * grain(19.0),
+                along.v + 6.0 - 8.0 * grown - 10.0 * (row - 16.2).max(0.0) + 2.0 * grain(16.0),
                 radius,
                 radius * 1.12,
             );
@@ -178,7 +240,7 @@ impl<'a> Scene<'a> {
         if kidney_row.abs() < 1.9 {
             let shrink = (1.0 - (kidney_row / 1.9) * (kidney_row / 1.9)).sqrt();
             let kidney = ellipse(a - 70.0, y + 22.0, 25.0 * shrink, 23.0 * shrink);
-            let sinus = ellipse(a - 60.0, y + 24.0, 11.0 * shrink, 8.0 * shrink);
+            let sinus = ellipse(a - 58.0, y + 24.0, 11.0 * shrink, 7.0 * shrink) + 2.0 * grain(6.0);
             let tissue = palette.kidney + 0.4 * palette.muscle_grain * grain(4.0);
             value = over(value, tissue, occupancy(kidney, w));
             value = over(value, fat, occupancy(sinus, w));
@@ -189,28 +251,59 @@ impl<'a> Scene<'a> {
         value
     }
 
-    /// Aorta in front and to the left, vena cava to the right; the aorta parts before L4.
+    /// Distance to erector spinae and multifidus, positive inside: two lobes on each side that
+    /// fill the space between laminae and fascia. `a` is the distance from the midline, `y` that
+    /// behind the canal's axis.
+    fn back_muscles([a, y]: [f64; 2], row: f64) -> f64 {
+        let size = muscle_size(row);
+        let medial = ellipse(a - 16.0, y - 21.0, 18.0 * size + 2.0, 27.0 * size);
+        let lateral = ellipse(a - 41.0 * size - 2.0, y - 20.0 * size, 31.0 * size, 24.0 * size);
+        medial.max(lateral)
+    }
+
+    /// Share of fat at a place in the back muscles: streaks along the fibres, more of them lower
+    /// down, the cleft between the two muscles, loose fat beside the spinous processes.
+    fn muscle_fat(&self, p: DVec3, [a, y]: [f64; 2], row: f64) -> f64 {
+        let streaks = self.texture.at(p * DVec3::new(0.3, 0.3, 0.07))
+            + 0.7 * self.texture.at(p * DVec3::new(0.5, 0.5, 0.16));
+        let streak = 0.7 * smooth_step((streaks - 1.15 + 0.14 * (row - 14.0)) / 0.5);
+        let width = 0.9 + 0.5 * (row - 14.0).clamp(0.0, 3.0);
+        let cleft = slab(a, y, [20.0, 8.0], [36.0 * muscle_size(row), 46.0], width);
+        let midline = 3.0 - a + 0.2 * (y - 20.0).max(0.0);
+        over(streak, 1.0, 0.75 * occupancy(cleft.max(midline), 1.5))
+    }
+
+    /// Aorta in front and to the left, vena cava to the right; both part before L4 and L5.
     fn vessels(&self, under: f64, along: Along, row: f64) -> f64 {
         let palette = &self.palette;
+        let w = self.width;
         let half_depth = self.skeleton.blend(along, |s| s.half_size().y);
-        let parted = ((row - 15.3) * 13.0).clamp(0.0, 34.0);
-        let v = along.v - half_depth - 12.0 + 0.25 * parted;
-        let sunk = if row > 11.0 { 1.0 } else { 0.0 };
+        let parting = (row - 15.2).max(0.0);
+        let v = along.v - half_depth - 12.0 + (5.0 * parting).min(10.0);
         let mut value = under;
-        if parted > 0.0 {
-            for side in [-1.0, 1.0] {
-                let artery = ellipse(along.u - 5.0 - side * parted * 0.8, v, 6.0, 6.5);
-                value = over(value, palette.artery, occupancy(artery, self.width));
-            }
-        } else {
-            let artery = ellipse(along.u - 8.0, v, 9.5, 9.5);
-            value = over(value, palette.vessel_wall, occupancy(artery + 1.2, self.width));
-            value = over(value, palette.artery, occupancy(artery, self.width));
+        let narrowed = (parting * 2.5).min(1.0);
+        let vein_parting = (row - 15.7).max(0.0);
+        let vein_narrowed = (vein_parting * 2.5).min(1.0);
+        for side in [-1.0, 1.0] {
+            let shift = side * (15.0 * vein_parting).min(30.0);
+            let vein = ellipse(
+                along.u + 17.0 - 12.0 * vein_narrowed + shift,
+                v + 1.5 - 4.0 * vein_narrowed,
+                11.0 - 4.0 * vein_narrowed,
+                8.0 - 2.0 * vein_narrowed,
+            );
+            value = over(value, palette.vein, occupancy(vein, w) * smooth_step((row - 10.5) / 1.0));
         }
-        let vein_v = v + 1.5;
-        if row < 16.0 {
-            let vein = ellipse(along.u + 17.0, vein_v, 11.0, 8.0) * sunk;
-            value = over(value, palette.vein, sunk * occupancy(vein, self.width));
+        for side in [-1.0, 1.0] {
+            let shift = side * (14.0 * parting).min(32.0);
+            let radius = 9.5 - 3.5 * narrowed;
+            let artery = ellipse(along.u - 8.0 + 4.0 * narrowed - shift, v, radius, radius);
+            value = over(
+                value,
+                palette.vessel_wall,
+                occupancy(artery + 1.0, w) * (1.0 - occupancy(artery, w)),
+            );
+            value = over(value, palette.artery, occupancy(artery, w));
         }
         value
     }
@@ -237,7 +330,7 @@ impl<'a> Scene<'a> {
         let row = self.skeleton.segments[along.index].row as f64 + along.share;
         let mut value = under;
         // Discs bulge a little over the rims; bodies are painted over this column later.
-        let disc = super::shapes::body_outline(along.u, along.v, a + 1.6, b + 1.0, 1.0);
+        let disc = body_outline(along.u, along.v, a + 1.6, b + 1.0, 1.0);
         if disc > -3.0 {
             let ligament = occupancy(disc + 1.0, self.width);
             value = over(value, palette.ligament, 0.8 * ligament);
@@ -245,27 +338,22 @@ impl<'a> Scene<'a> {
             value = over(value, palette.nucleus, smooth_step((disc - 6.0) / 5.0));
         }
         // Behind the bodies: the canal with fat, sac, cord or roots.
-        let (width, depth) = (blend(|s| s.canal[0]), blend(|s| s.canal[1]));
-        let v = along.v + b + 0.5 * depth;
-        // Flat in front, rounder behind.
-        let canal = ellipse(along.u, v, 0.5 * width, if v > 0.0 { 0.52 * depth } else { 0.5 * depth })
-            .max((0.36 * width - along.u.abs()).min(0.5 * depth - v.abs()).min(v + 0.15 * depth));
+        let (canal, v, width, depth) = self.canal(along);
         if canal > -4.0 {
             // Yellow ligament lines the back of the canal between the laminae.
             if v < 0.0 && row < S1 as f64 {
-                value = over(value, palette.flavum, occupancy(canal + 3.2, self.width)
-                    * smooth_step((-v - 1.0) / 3.0));
+                value = over(
+                    value,
+                    palette.flavum,
+                    occupancy(canal + 3.2, self.width) * smooth_step((-v - 1.0) / 3.0),
+                );
             }
             value = over(value, palette.epidural_fat, occupancy(canal, self.width));
             let sac_taper = (1.0 - 0.28 * (row - 16.0).max(0.0)).max(0.0);
             if sac_taper > 0.05 {
                 let sac_v = v - 0.10 * depth;
-                let sac = ellipse(
-                    along.u,
-                    sac_v,
-                    0.40 * width * sac_taper,
-                    0.40 * depth * sac_taper,
-                );
+                let sac =
+                    ellipse(along.u, sac_v, 0.40 * width * sac_taper, 0.40 * depth * sac_taper);
                 value = over(value, palette.csf, occupancy(sac, self.width));
                 if row < 12.4 {
                     let taper = ((12.6 - row) / 1.0).clamp(0.25, 1.0);
@@ -305,8 +393,16 @@ impl<'a> Scene<'a> {
         }
         // Basivertebral vein: enters at the middle of the back wall.
         let from_wall = local.y + half.y;
-        if !segment.is_sacral() && from_wall < 0.7 * half.y && bulge_at(segment, local.x, local.z) < 1.0 {
-            let vein = ellipse(local.x, local.z + 0.5, 5.0 - 0.25 * from_wall, 2.6 - 0.1 * from_wall.max(0.0));
+        if !segment.is_sacral()
+            && from_wall < 0.7 * half.y
+            && bulge_at(segment, local.x, local.z) < 1.0
+        {
+            let vein = ellipse(
+                local.x,
+                local.z + 0.5,
+                5.0 - 0.25 * from_wall,
+                2.6 - 0.1 * from_wall.max(0.0),
+            );
             let share = smooth_step(vein / 1.6) * smooth_step((0.36 * half.y - from_wall) / 4.0);
             marrow = over(marrow, palette.basivertebral, share);
         }
@@ -323,7 +419,8 @@ impl<'a> Scene<'a> {
                     marrow = over(marrow, palette.tumour, share);
                 }
                 LesionKind::T1Replacement { signal_share } => {
-                    let tumour = palette.marrow * signal_share * (1.0 + 0.10 * coarse + 0.05 * fine);
+                    let tumour =
+                        palette.marrow * signal_share * (1.0 + 0.10 * coarse + 0.05 * fine);
                     marrow = over(marrow, tumour, share);
                 }
             }
@@ -353,66 +450,50 @@ impl<'a> Scene<'a> {
         open
     }
 
-    fn bones(&self, under: f64, p: DVec3, along: Along) -> f64 {
+    fn bones(&self, under: f64, p: DVec3, along: Along, near: &BoneNear) -> f64 {
         let palette = &self.palette;
         let w = self.width;
-        let mut value = under;
-        let canal_content = under;
-        let count = self.skeleton.segments.len();
-        let from = along.index.saturating_sub(1);
-        let to = (along.index + 3).min(count);
-
         // The canal keeps its content against everything but bodies.
-        let depth = self.skeleton.blend(along, |s| s.canal[1]);
-        let width = self.skeleton.blend(along, |s| s.canal[0]);
-        let half_depth = self.skeleton.blend(along, |s| s.half_size().y);
-        let canal_v = along.v + half_depth + 0.5 * depth;
-        let canal = ellipse(along.u, canal_v, 0.5 * width, 0.52 * depth)
-            .max((0.36 * width - along.u.abs()).min(0.5 * depth - canal_v.abs()).min(canal_v + 0.15 * depth));
-        let canal_share = occupancy(canal, w);
-
-        if self.first_sacral.is_some() {
-            let wing = pelvis::sacral_wing(self.skeleton, along, p);
-            value = self.simple_bone(value, wing, 1.1, p);
-            if let Some(first) = self.first_sacral {
-                let ilium = pelvis::ilium(&self.skeleton.segments[first], p);
-                value = self.simple_bone(value, ilium, 1.4, p);
-            }
-        }
-        for index in from..to {
-            let segment = &self.skeleton.segments[index];
-            let local = segment.to_local(p);
-            if self.has(Surrounding::Ribs) {
-                value = self.simple_bone(value, pelvis::ribs(segment, local), 1.0, p);
-            }
-            let d = bone::distance(segment, local);
-            if d.posterior > -2.0 {
+        let canal_share = occupancy(self.canal(along).0, w);
+        let mut value = self.simple_bone(under, near.wing, 0.75 * palette.arch_mm, p);
+        value = self.simple_bone(value, near.ilium, 1.3 * palette.arch_mm, p);
+        value = self.simple_bone(value, near.rib, palette.arch_mm, p);
+        for &(index, local, d) in near.segments.iter().flatten() {
+            if d.posterior > -1.0 {
+                let segment = &self.skeleton.segments[index];
                 let outer = occupancy(d.posterior, w);
-                let inner = occupancy((d.posterior - 1.3).max(d.body() - palette.wall_mm), w);
+                let inner =
+                    occupancy((d.posterior - palette.arch_mm).max(d.body() - palette.wall_mm), w);
                 let bone = over(palette.arch_cortex, self.marrow(segment, local, d.body()), inner);
                 value = over(value, bone, outer);
             }
         }
-        value = over(value, canal_content, canal_share);
-        for index in from..to {
-            let segment = &self.skeleton.segments[index];
-            let local = segment.to_local(p);
-            let d = bone::distance(segment, local);
-            if d.body() > -2.0 {
-                let outer = occupancy(d.body(), w);
-                if outer <= 0.0 {
-                    continue;
-                }
-                let wall = occupancy(d.wall - palette.wall_mm, w).max(occupancy(d.posterior - 2.0, w));
-                let end = occupancy(d.endplate - palette.endplate_mm, w);
-                let open = self.opening(segment, local);
-                let marrow = self.marrow(segment, local, d.body());
-                let mut bone = over(palette.cortex, marrow, wall.max(open));
-                bone = over(palette.endplate, bone, end);
-                value = over(value, bone, outer);
+        value = over(value, under, canal_share);
+        for &(index, local, d) in near.segments.iter().flatten() {
+            let outer = occupancy(d.body(), w);
+            if outer <= 0.0 {
+                continue;
             }
+            let segment = &self.skeleton.segments[index];
+            // No cortex between the body and what grows out of it.
+            let grown = if segment.is_sacral() { near.wing - 1.5 } else { d.posterior - 2.0 };
+            let wall = occupancy(d.wall - palette.wall_mm, w).max(occupancy(grown, w));
+            let end = occupancy(d.endplate - palette.endplate_mm, w);
+            let open = self.opening(segment, local);
+            let marrow = self.marrow(segment, local, d.body());
+            let bone = over(palette.cortex, marrow, wall.max(open));
+            value = over(value, over(palette.endplate, bone, end), outer);
         }
         value
+    }
+
+    /// Distance to the canal's wall, and the place about the canal's centre: `(d, v)`, with the
+    /// canal's width and depth.
+    fn canal(&self, along: Along) -> (f64, f64, f64, f64) {
+        let blend = |size: fn(&Segment) -> f64| self.skeleton.blend(along, size);
+        let (width, depth) = (blend(|s| s.canal[0]), blend(|s| s.canal[1]));
+        let v = along.v + blend(|s| s.half_size().y) + 0.5 * depth;
+        (canal_outline(along.u, v, width, depth), v, width, depth)
     }
 
     /// Cortex of `cortex_mm` round marrow without lesions.

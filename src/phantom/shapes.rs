@@ -42,7 +42,8 @@ pub(super) fn ellipse(x: f64, y: f64, a: f64, b: f64) -> f64 {
 /// The kidney-shaped outline of a body: half width `a`, half depth `b`, rounder in front, the
 /// posterior wall flat and dented forward by `dent` at the midline.
 pub(super) fn body_outline(u: f64, v: f64, a: f64, b: f64, dent: f64) -> f64 {
-    let dented = if v < 0.0 { v - dent * libm::exp(-(u / (0.45 * a)) * (u / (0.45 * a))) } else { v };
+    let dented =
+        if v < 0.0 { v - dent * libm::exp(-(u / (0.45 * a)) * (u / (0.45 * a))) } else { v };
     let x = (u / a).abs();
     let y = (dented / b).abs();
     // Exponents 2.5 sideways, 2.2 in front and 3.5 behind, without pow: blends of squares and cubes.
@@ -58,4 +59,27 @@ pub(super) fn body_outline(u: f64, v: f64, a: f64, b: f64, dent: f64) -> f64 {
     let level = 1.0 - sideways - along;
     // Deep inside the slope vanishes: a bound keeps the distance finite.
     level / slope.max(0.6 / a.min(b))
+}
+
+/// The canal's outline about its own centre (`v` forward): flat in front, its sides running
+/// together behind as a rounded triangle; `width` and `depth` are full sizes.
+pub(super) fn canal_outline(u: f64, v: f64, width: f64, depth: f64) -> f64 {
+    let a = u.abs();
+    let front = 0.5 * depth - v;
+    let side = 0.5 * width - a;
+    // From the widest place to the root of the spinous process.
+    let (from, to) = ((0.5 * width, 0.05 * depth), (0.09 * width, -0.5 * depth));
+    let (du, dv) = (to.0 - from.0, to.1 - from.1);
+    let length = (du * du + dv * dv).sqrt();
+    let oblique = ((a - from.0) * dv - (v - from.1) * du) / length;
+    let triangle = front.min(side).min(oblique).min(v + 0.5 * depth);
+    triangle.max(ellipse(a, v, 0.44 * width, 0.46 * depth))
+}
+
+/// A slab seen end on: distance to the stretch from `a` to `b`, half thickness `half`.
+pub(super) fn slab(x: f64, y: f64, a: [f64; 2], b: [f64; 2], half: f64) -> f64 {
+    let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
+    let t = (((x - a[0]) * dx + (y - a[1]) * dy) / (dx * dx + dy * dy)).clamp(0.0, 1.0);
+    let (ex, ey) = (x - a[0] - t * dx, y - a[1] - t * dy);
+    half - (ex * ex + ey * ey).sqrt()
 }

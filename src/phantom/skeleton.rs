@@ -175,8 +175,8 @@ impl Skeleton {
 
         // The patient as a whole: turned and tilted about the middle of the levels asked for.
         let asked = (first - from)..=(last - from);
-        let mean = asked.clone().map(|n| segments[n].origin).sum::<DVec3>()
-            / asked.clone().count() as f64;
+        let mean =
+            asked.clone().map(|n| segments[n].origin).sum::<DVec3>() / asked.clone().count() as f64;
         let turn = glam::DMat3::from_rotation_z(-spec.turn_deg.to_radians());
         let tilt = glam::DMat3::from_rotation_y(spec.tilt_deg.to_radians());
         let rotation = tilt * turn;
@@ -247,7 +247,10 @@ impl Skeleton {
             let below = place(segment);
             if z >= below.z {
                 let share = (above.z - z) / (above.z - below.z);
-                return [above.x + share * (below.x - above.x), above.y + share * (below.y - above.y)];
+                return [
+                    above.x + share * (below.x - above.x),
+                    above.y + share * (below.y - above.y),
+                ];
             }
             above = below;
         }

@@ -88,12 +88,12 @@ pub(super) fn truth(scene: &Scene<'_>, grid: &Grid) -> Truth {
         for c in range(reach.z) {
             for b in range(reach.y) {
                 for a in range(reach.x) {
-                    let local =
-                        DVec3::new(f64::from(a), f64::from(b), f64::from(c)) * PITCH_MM;
+                    let local = DVec3::new(f64::from(a), f64::from(b), f64::from(c)) * PITCH_MM;
+                    let place = segment.to_lps(local);
+                    let local = segment.to_local(scene.warped(place));
                     if bone::distance(segment, local).body() < 0.0 {
                         continue;
                     }
-                    let place = segment.to_lps(local);
                     all += 1;
                     if grid.nearest(LpsPoint::new(place.x, place.y, place.z)).is_some() {
                         seen += 1;

@@ -9,6 +9,7 @@ use super::run_record::{
 };
 use super::study::{Options, StudyResult, study, tool};
 use crate::discover::{DiscoverError, discover};
+use crate::eligibility::StudyMatch;
 use crate::findings::schema::Choice;
 use crate::problem::{Problem, ProblemCode, Severity};
 use crate::report::{ReportError, json, markdown, write_atomically};
@@ -92,7 +93,10 @@ pub fn run(
 }
 
 fn context_names(context: &crate::eligibility::ClinicalContext, study: &Study) -> bool {
-    context.matches_study(&study.study_instance_uid, &study.id.to_string(), &study.patient_id)
+    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let (uid, patient) = (known(&study.study_instance_uid), known(&study.patient_id));
+    context.matches_study(&study.id.to_string(), uid.as_deref(), patient.as_deref())
+        == StudyMatch::ThisStudy
 }
 
 fn screen_one(

@@ -12,6 +12,7 @@ pub fn schemas() -> Vec<(&'static str, String)> {
         ("findings.schema.json", text::<Findings>()),
         ("verdict.schema.json", text::<Verdict>()),
         ("run.schema.json", text::<RunRecord>()),
+        ("context.schema.json", format!("{:#}\n", crate::eligibility::context_schema())),
     ]
 }
 

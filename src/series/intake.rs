@@ -240,7 +240,7 @@ fn group_into_studies(records: Vec<SliceRecord>) -> (Vec<Study>, BTreeMap<usize,
     (studies, homes)
 }
 
-/// Slices that lack PatientID join the one patient of the same study, if there is just one.
+/// Slices that lack `PatientID` join the one patient of the same study, if there is just one.
 fn adopt_slices_without_patient(groups: &mut BTreeMap<(String, String, String), Vec<SliceRecord>>) {
     let orphans: Vec<_> = groups
         .keys()

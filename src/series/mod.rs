@@ -17,14 +17,18 @@ mod record;
 mod sop_class;
 mod source;
 mod stacks;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod walker;
 mod wanted;
 
 pub use intake::{FileOutcome, FileRecord, Intake, read};
 pub use model::{FrameSource, PixelLayout, Series, SeriesId, SeriesTags, Slice, Study, StudyId};
-pub use sop_class::CtOrMr;
+pub use sop_class::{CtOrMr, ct_or_mr};
 
 pub(crate) use digest::with_pixels;
 pub(crate) use pixel_data::{FrameTable, FrameTableError, frame_table, is_native};
 pub(crate) use record::stored_layout;
-pub(crate) use sop_class::{ObjectKind, object_kind};
+pub(crate) use source::{ByteSource, FileSource};

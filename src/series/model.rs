@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::geometry::{Grid, LpsPoint};
 use crate::problem::Problem;
 
-/// Pseudonym of a series: the first 16 hex digits of the SHA-256 of its SeriesInstanceUID (of
+/// Pseudonym of a series: the first 16 hex digits of the SHA-256 of its `SeriesInstanceUID` (of
 /// its sorted pixel digests where the UID is empty), with `-2`, `-3` … for further stacks of one
 /// series.
 #[derive(
@@ -41,9 +41,9 @@ impl std::fmt::Display for StudyId {
 pub struct Study {
     /// Pseudonym.
     pub id: StudyId,
-    /// StudyInstanceUID as read; empty where it is missing. An identifier.
+    /// `StudyInstanceUID` as read; empty where it is missing. An identifier.
     pub study_instance_uid: String,
-    /// PatientID as read. An identifier.
+    /// `PatientID` as read. An identifier.
     pub patient_id: String,
     /// The stacks, ordered by id.
     pub series: Vec<Series>,
@@ -56,9 +56,9 @@ pub struct Study {
 pub struct Series {
     /// Pseudonym.
     pub id: SeriesId,
-    /// SeriesInstanceUID as read; empty where it is missing. An identifier.
+    /// `SeriesInstanceUID` as read; empty where it is missing. An identifier.
     pub series_instance_uid: String,
-    /// FrameOfReferenceUID as read; empty where it is missing. An identifier.
+    /// `FrameOfReferenceUID` as read; empty where it is missing. An identifier.
     pub frame_of_reference_uid: String,
     /// Tags that tell what kind of series it is.
     pub tags: SeriesTags,
@@ -93,13 +93,13 @@ pub struct Slice {
     pub transfer_syntax_uid: String,
     /// How its pixels are stored.
     pub layout: PixelLayout,
-    /// RescaleSlope; 1 where missing.
+    /// `RescaleSlope`; 1 where missing.
     pub rescale_slope: f64,
-    /// RescaleIntercept; 0 where missing.
+    /// `RescaleIntercept`; 0 where missing.
     pub rescale_intercept: f64,
-    /// PixelPaddingValue as stored, if given.
+    /// `PixelPaddingValue` as stored, if given.
     pub pixel_padding_value: Option<i32>,
-    /// PixelPaddingRangeLimit as stored, if given.
+    /// `PixelPaddingRangeLimit` as stored, if given.
     pub pixel_padding_range_limit: Option<i32>,
 }
 
@@ -110,15 +110,15 @@ pub struct PixelLayout {
     pub rows: u16,
     /// Columns.
     pub columns: u16,
-    /// BitsAllocated: 8 or 16 for a volume.
+    /// `BitsAllocated`: 8 or 16 for a volume.
     pub bits_allocated: u16,
-    /// BitsStored.
+    /// `BitsStored`.
     pub bits_stored: u16,
-    /// HighBit.
+    /// `HighBit`.
     pub high_bit: u16,
-    /// PixelRepresentation 1.
+    /// `PixelRepresentation` 1.
     pub signed: bool,
-    /// SamplesPerPixel: 1 for a volume.
+    /// `SamplesPerPixel`: 1 for a volume.
     pub samples_per_pixel: u16,
 }
 

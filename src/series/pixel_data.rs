@@ -196,6 +196,13 @@ impl FrameTable {
             let found = expected.saturating_sub(last - len);
             return Ok(Err(Truncated { found, expected }));
         }
+        // No codec makes a frame several times larger than it is uncompressed.
+        if expected > frame_bytes.saturating_mul(4).saturating_add(1 << 20) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("one frame of {frame_bytes} bytes is coded in {expected}"),
+            ));
+        }
         let total = usize::try_from(expected).map_err(|_| io::ErrorKind::OutOfMemory)?;
         buffer.try_reserve_exact(total).map_err(|_| io::ErrorKind::OutOfMemory)?;
         for &(at, length) in fragments {

@@ -2,6 +2,8 @@
 
 use strum::Display;
 
+use super::model::SeriesTags;
+
 /// CT or MR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Display)]
 #[strum(serialize_all = "UPPERCASE")]
@@ -83,6 +85,11 @@ const NOT_IMAGE_MODALITIES: [&str; 19] = [
     "TEXTUREMAP",
 ];
 
+/// Radiotherapy; of these only class 1 is an image.
+const RT: &str = "1.2.840.10008.5.1.4.1.1.481.";
+/// Secondary Capture, single and multi-frame.
+const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
+
 /// Tells what an object is. The SOP class decides; Modality where the class is missing, private
 /// or as vague as Secondary Capture.
 pub(crate) fn object_kind(sop_class_uid: Option<&str>, modality: Option<&str>) -> ObjectKind {
@@ -103,17 +110,23 @@ pub(crate) fn object_kind(sop_class_uid: Option<&str>, modality: Option<&str>) -
     {
         return ObjectKind::NotAnImage;
     }
-    const RT: &str = "1.2.840.10008.5.1.4.1.1.481.";
     if let Some(class) = uid.strip_prefix(RT) {
         return if class == "1" { ObjectKind::OtherImage } else { ObjectKind::NotAnImage };
     }
-    const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
     if uid.starts_with("1.2.840.10008.5.1.4.1.1.") && !uid.starts_with(SECONDARY_CAPTURE) {
         return ObjectKind::OtherImage;
     }
     match by_modality {
         ObjectKind::Unknown if uid.starts_with(SECONDARY_CAPTURE) => ObjectKind::OtherImage,
         kind => kind,
+    }
+}
+
+/// Whether a series is CT or MR, by its SOP class, else by Modality.
+pub fn ct_or_mr(tags: &SeriesTags) -> Option<CtOrMr> {
+    match object_kind(tags.sop_class_uid.as_deref(), tags.modality.as_deref()) {
+        ObjectKind::Image(kind) => Some(kind),
+        _ => None,
     }
 }
 

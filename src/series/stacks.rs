@@ -112,12 +112,13 @@ fn may_share_volume(a: &SliceRecord, b: &SliceRecord) -> bool {
         && fa.layout.columns == fb.layout.columns
         && fa.layout_problem == fb.layout_problem
         && fa.kind == fb.kind
+        && a.tags.rescale_present == b.tags.rescale_present
         && fa.frame_of_reference_uid == fb.frame_of_reference_uid
         && a.tags.convolution_kernel == b.tags.convolution_kernel
         && is_localizer(a) == is_localizer(b)
 }
 
-/// Whether ImageType calls the slice a localizer.
+/// Whether `ImageType` calls the slice a localizer.
 pub(crate) fn is_localizer(record: &SliceRecord) -> bool {
     record.tags.image_type.iter().any(|value| value == "LOCALIZER")
 }

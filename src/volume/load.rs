@@ -1,15 +1,16 @@
 //! From a series to its volume: frames decoded in parallel, each rescaled into its place.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use rayon::prelude::*;
 
 use super::error::{SliceFailure, VolumeError};
 use super::model::{Image, MrVoxels, Validity, Volume};
-use super::stored::{Scratch, decode_frame};
+use super::stored::{Prepared, Scratch, decode_frame, prepare};
 use super::validity::{SliceMasks, merge};
 use crate::problem::{Problem, ProblemCode, Severity};
-use crate::series::{CtOrMr, ObjectKind, Series, Slice, object_kind};
+use crate::series::{CtOrMr, Series, Slice, ct_or_mr};
 
 /// Bounds of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +37,7 @@ const AIR_BELOW_HU: i16 = -900;
 
 /// CT or MR, by SOP class, else Modality.
 fn kind_of(series: &Series) -> CtOrMr {
-    match object_kind(series.tags.sop_class_uid.as_deref(), series.tags.modality.as_deref()) {
-        ObjectKind::Image(CtOrMr::Ct) => CtOrMr::Ct,
-        _ => CtOrMr::Mr,
-    }
+    ct_or_mr(&series.tags).unwrap_or(CtOrMr::Mr)
 }
 
 /// How the voxels are kept.
@@ -109,7 +107,7 @@ pub fn load(series: &Series, limits: &LoadLimits) -> Result<Loaded, VolumeError>
     let mut problems = Vec::new();
     match storage_of(series) {
         Storage::Hounsfield => {
-            let decoded = decode(series, NO_PIXELS_HU, hounsfield)?;
+            let decoded = decode(series, NO_PIXELS_HU, hounsfield_units)?;
             problems.extend(rescale_problems(series, &decoded)?);
             let image = Volume {
                 grid: series.grid.clone(),
@@ -119,7 +117,11 @@ pub fn load(series: &Series, limits: &LoadLimits) -> Result<Loaded, VolumeError>
             Ok(finish(Image::Ct(image), problems, series, decoded.failures))
         }
         Storage::MrSigned => {
-            let decoded = decode(series, 0, |slice, word| (word as i16, stored(slice, word)))?;
+            let decoded = decode(series, 0, |_, samples, out| {
+                for (voxel, &word) in out.iter_mut().zip(samples) {
+                    *voxel = word as i16;
+                }
+            })?;
             Ok(finish_mr(
                 MrVoxels::Signed(decoded.voxels),
                 decoded.validity,
@@ -129,7 +131,7 @@ pub fn load(series: &Series, limits: &LoadLimits) -> Result<Loaded, VolumeError>
             ))
         }
         Storage::MrUnsigned => {
-            let decoded = decode(series, 0, |slice, word| (word, stored(slice, word)))?;
+            let decoded = decode(series, 0, |_, samples, out| out.copy_from_slice(samples))?;
             Ok(finish_mr(
                 MrVoxels::Unsigned(decoded.voxels),
                 decoded.validity,
@@ -139,10 +141,11 @@ pub fn load(series: &Series, limits: &LoadLimits) -> Result<Loaded, VolumeError>
             ))
         }
         Storage::MrRescaled => {
-            let decoded = decode(series, 0.0, |slice, word| {
-                let value = stored(slice, word);
-                let signal = f64::from(value) * slice.rescale_slope + slice.rescale_intercept;
-                (signal as f32, value)
+            let decoded = decode(series, 0.0, |slice, samples, out| {
+                for (voxel, &word) in out.iter_mut().zip(samples) {
+                    let value = f64::from(stored(slice, word));
+                    *voxel = (value * slice.rescale_slope + slice.rescale_intercept) as f32;
+                }
             })?;
             problems.push(rescale_varies(series, Severity::Note));
             Ok(finish_mr(
@@ -161,16 +164,33 @@ fn stored(slice: &Slice, word: u16) -> i32 {
     if slice.layout.signed { i32::from(word as i16) } else { i32::from(word) }
 }
 
-/// Hounsfield units, rounded half to even and kept within 16 bits.
-fn hounsfield(slice: &Slice, word: u16) -> (i16, i32) {
-    let value = stored(slice, word);
-    let hu = f64::from(value) * slice.rescale_slope + slice.rescale_intercept;
-    // A cast from f64 saturates.
-    (hu.round_ties_even() as i16, value)
+/// Hounsfield units of a slice's samples, rounded half to even and kept within 16 bits.
+fn hounsfield_units(slice: &Slice, samples: &[u16], out: &mut [i16]) {
+    let (slope, intercept) = (slice.rescale_slope, slice.rescale_intercept);
+    let is_whole = |v: f64, most: f64| v.fract() == 0.0 && v.abs() <= most;
+    let pairs = out.iter_mut().zip(samples);
+    if is_whole(slope, 1000.0) && is_whole(intercept, 1e6) {
+        // Nearly every scanner: whole numbers, which the processor does eight at a time.
+        let (slope, intercept) = (slope as i32, intercept as i32);
+        let hu = |value: i32| {
+            (value * slope + intercept).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
+        };
+        if slice.layout.signed {
+            pairs.for_each(|(voxel, &word)| *voxel = hu(i32::from(word as i16)));
+        } else {
+            pairs.for_each(|(voxel, &word)| *voxel = hu(i32::from(word)));
+        }
+        return;
+    }
+    for (voxel, &word) in pairs {
+        let hu = f64::from(stored(slice, word)) * slope + intercept;
+        // A cast from f64 saturates.
+        *voxel = hu.round_ties_even() as i16;
+    }
 }
 
 /// A voxel type that the masks can look at.
-pub(super) trait Voxel: Copy + Send + Sync + PartialEq {
+pub(super) trait Voxel: Copy + Default + Send + Sync {
     /// The value in Hounsfield units, for CT.
     fn hu(self) -> Option<i16>;
 }
@@ -199,30 +219,40 @@ struct Decoded<T> {
     failures: BTreeMap<usize, SliceFailure>,
 }
 
-/// Decodes all slices; `convert` turns a word of a slice into a voxel and its stored value.
+/// Decodes all slices; `convert` turns the samples of a slice into its voxels.
 fn decode<T: Voxel>(
     series: &Series,
     without_pixels: T,
-    convert: impl Fn(&Slice, u16) -> (T, i32) + Sync,
+    convert: impl Fn(&Slice, &[u16], &mut [T]) + Sync,
 ) -> Result<Decoded<T>, VolumeError> {
     let [ni, nj, nk] = series.grid.size();
     let slice_len = ni * nj;
-    let refused = |_| VolumeError::MemoryLimit {
+    let mut voxels = zeroed::<T>(slice_len * nk).ok_or_else(|| VolumeError::MemoryLimit {
         series: series.id.clone(),
         required_bytes: required_bytes(series),
         max_bytes: u64::MAX,
-    };
-    let mut voxels: Vec<T> = Vec::new();
-    voxels.try_reserve_exact(slice_len * nk).map_err(refused)?;
-    voxels.resize(slice_len * nk, without_pixels);
+    })?;
     let ct = kind_of(series) == CtOrMr::Ct;
+    let prepared = prepare_files_of_many_slices(series);
     let results: Vec<Result<SliceMasks, SliceFailure>> = voxels
         .par_chunks_mut(slice_len.max(1))
         .zip(series.slices.par_iter())
         .map_init(Scratch::default, |scratch, (out, slice)| {
-            let frames = series.tags.number_of_frames.max(slice.source.frame + 1);
-            decode_frame(&slice.source.path, slice.source.frame, frames, slice.layout, scratch)?;
-            Ok(place(slice, ct, &scratch.samples, out, &convert))
+            let (path, frame) = (&slice.source.path, slice.source.frame);
+            let decoded = match prepared.get(path.as_path()) {
+                Some(file) => file.decode_frame(path, frame, slice.layout, scratch),
+                None => decode_frame(path, frame, frames_of(series, slice), slice.layout, scratch),
+            };
+            match decoded {
+                Ok(()) => {
+                    convert(slice, &scratch.samples, out);
+                    Ok(SliceMasks::of(slice, ct, &scratch.samples, out))
+                }
+                Err(failure) => {
+                    out.fill(without_pixels);
+                    Err(failure)
+                }
+            }
         })
         .collect();
     let mut masks = Vec::with_capacity(results.len());
@@ -249,18 +279,33 @@ fn decode<T: Voxel>(
     Ok(Decoded { voxels, validity, failures })
 }
 
-/// Converts the samples of one slice into its voxels and tells which are no tissue.
-fn place<T: Voxel>(
-    slice: &Slice,
-    ct: bool,
-    samples: &[u16],
-    out: &mut [T],
-    convert: impl Fn(&Slice, u16) -> (T, i32),
-) -> SliceMasks {
-    for (voxel, &word) in out.iter_mut().zip(samples) {
-        *voxel = convert(slice, word).0;
+/// Number of frames of a slice's file.
+fn frames_of(series: &Series, slice: &Slice) -> u32 {
+    series.tags.number_of_frames.max(slice.source.frame.saturating_add(1))
+}
+
+/// Frame tables of multi-frame files, so that a long header is not walked for each frame. A file
+/// whose table cannot be read is left to its slices, which say why.
+fn prepare_files_of_many_slices(series: &Series) -> BTreeMap<&Path, Prepared> {
+    if series.tags.number_of_frames < 2 {
+        return BTreeMap::new();
     }
-    SliceMasks::of(slice, ct, samples, out)
+    let files: BTreeMap<&Path, u32> = series
+        .slices
+        .iter()
+        .map(|slice| (slice.source.path.as_path(), frames_of(series, slice)))
+        .collect();
+    files
+        .into_iter()
+        .filter_map(|(path, frames)| Some((path, prepare(path, frames).ok()??)))
+        .collect()
+}
+
+/// Zeros that the system hands out untouched, so that each thread touches its own slices first;
+/// `None` when it has no room for them.
+fn zeroed<T: Voxel>(len: usize) -> Option<Vec<T>> {
+    Vec::<T>::new().try_reserve_exact(len).ok()?;
+    Some(vec![T::default(); len])
 }
 
 fn finish_mr(

@@ -10,6 +10,8 @@ mod error;
 mod load;
 mod model;
 mod stored;
+#[cfg(test)]
+mod tests;
 mod validity;
 
 pub use error::{SliceFailure, VolumeError};

@@ -6,7 +6,7 @@ use crate::kernels::BitMask;
 /// Which voxels are no tissue, and why. A mask is `None` where it would be empty.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Validity {
-    /// PixelPaddingValue, or a slice that could not be decoded.
+    /// `PixelPaddingValue`, or a slice that could not be decoded.
     pub padding: Option<BitMask>,
     /// Outside the reconstructed circle (CT values that no tissue or air has).
     pub outside_field_of_view: Option<BitMask>,
@@ -60,9 +60,9 @@ pub enum Image {
         grid: Grid,
         /// The voxels `[k, j, i]`.
         voxels: MrVoxels,
-        /// RescaleSlope for stored types, else 1.
+        /// `RescaleSlope` for stored types, else 1.
         slope: f32,
-        /// RescaleIntercept for stored types, else 0.
+        /// `RescaleIntercept` for stored types, else 0.
         intercept: f32,
         /// Which voxels are no tissue.
         validity: Validity,

@@ -5,7 +5,8 @@ use std::path::Path;
 use super::codecs::{self, Codec};
 use super::error::SliceFailure;
 use crate::series::{
-    FrameTable, FrameTableError, PixelLayout, frame_table, is_native, stored_layout, with_pixels,
+    ByteSource, FileSource, FrameTable, FrameTableError, PixelLayout, frame_table, is_native,
+    stored_layout, with_pixels,
 };
 
 /// Buffers that a thread keeps between frames.
@@ -26,6 +27,39 @@ pub struct StoredValues {
     pub values: Vec<u16>,
 }
 
+/// What is read once from a file that holds many slices.
+pub(super) struct Prepared {
+    codec: &'static Codec,
+    table: FrameTable,
+}
+
+/// Reads the frame table of a file with `frames` frames; `None` for a deflated one, whose offsets
+/// do not count in the file itself.
+pub(super) fn prepare(path: &Path, frames: u32) -> Result<Option<Prepared>, SliceFailure> {
+    with_pixels(path, 0, |source, header| {
+        if header.deflated_at.is_some() {
+            return Ok(None);
+        }
+        let codec = codec_for(&header.transfer_syntax_uid)?;
+        let table = frame_table(source, header, frames).map_err(from_table)?;
+        Ok(Some(Prepared { codec, table }))
+    })?
+}
+
+impl Prepared {
+    /// Decodes frame `frame` of the file into `scratch.samples`.
+    pub(super) fn decode_frame(
+        &self,
+        path: &Path,
+        frame: u32,
+        layout: PixelLayout,
+        scratch: &mut Scratch,
+    ) -> Result<(), SliceFailure> {
+        let mut source = FileSource::open(path)?;
+        read_and_decode(&mut source, self.codec, &self.table, frame, layout, scratch)
+    }
+}
+
 /// Decodes frame `frame` of `frames` in the file at `path` into `scratch.samples`.
 pub(super) fn decode_frame(
     path: &Path,
@@ -38,20 +72,31 @@ pub(super) fn decode_frame(
     with_pixels(path, all_bytes, |source, header| {
         let codec = codec_for(&header.transfer_syntax_uid)?;
         let table = frame_table(source, header, frames).map_err(from_table)?;
-        // A compressed frame that was written with a defined length is one stream.
-        let frame_bytes = match &table {
-            FrameTable::Native { available, .. } if !is_native(&header.transfer_syntax_uid) => {
-                *available
-            }
-            _ => layout.frame_bytes(),
-        };
-        table
-            .read(source, frame, frame_bytes, &mut scratch.bytes)
-            .map_err(unreadable)?
-            .map_err(|t| SliceFailure::Truncated { found: t.found, expected: t.expected })?;
-        decode(codec, layout, scratch)
-    })
-    .map_err(unreadable)?
+        read_and_decode(source, codec, &table, frame, layout, scratch)
+    })?
+}
+
+fn read_and_decode(
+    source: &mut dyn ByteSource,
+    codec: &Codec,
+    table: &FrameTable,
+    frame: u32,
+    layout: PixelLayout,
+    scratch: &mut Scratch,
+) -> Result<(), SliceFailure> {
+    // A compressed frame that was written with a defined length is one stream.
+    let frame_bytes = match table {
+        FrameTable::Native { available, .. }
+            if !codec.transfer_syntax_uids.iter().any(|uid| is_native(uid)) =>
+        {
+            *available
+        }
+        _ => layout.frame_bytes(),
+    };
+    table
+        .read(source, frame, frame_bytes, &mut scratch.bytes)?
+        .map_err(|t| SliceFailure::Truncated { found: t.found, expected: t.expected })?;
+    decode(codec, layout, scratch)
 }
 
 fn decode(codec: &Codec, layout: PixelLayout, scratch: &mut Scratch) -> Result<(), SliceFailure> {
@@ -70,8 +115,10 @@ fn codec_for(uid: &str) -> Result<&'static Codec, SliceFailure> {
         .ok_or_else(|| SliceFailure::UnsupportedTransferSyntax { uid: uid.to_owned() })
 }
 
-fn unreadable(error: std::io::Error) -> SliceFailure {
-    SliceFailure::Unreadable(error.to_string())
+impl From<std::io::Error> for SliceFailure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Unreadable(error.to_string())
+    }
 }
 
 fn from_table(error: FrameTableError) -> SliceFailure {
@@ -80,7 +127,7 @@ fn from_table(error: FrameTableError) -> SliceFailure {
         FrameTableError::Float => {
             SliceFailure::UnsupportedLayout("pixels in floating point".to_owned())
         }
-        FrameTableError::Io(error) => unreadable(error),
+        FrameTableError::Io(error) => error.into(),
         other => SliceFailure::Decode { codec: "fragments", what: other.to_string() },
     }
 }
@@ -92,8 +139,7 @@ fn from_table(error: FrameTableError) -> SliceFailure {
 /// When a frame cannot be decoded, the pixels are not one sample of 8 or 16 bits, or all frames
 /// together need more than `max_bytes`.
 pub fn stored_values(path: &Path, max_bytes: u64) -> Result<StoredValues, SliceFailure> {
-    let (layout, frames) = with_pixels(path, 0, |_, header| stored_layout(header))
-        .map_err(unreadable)?
+    let (layout, frames) = with_pixels(path, 0, |_, header| stored_layout(header))?
         .map_err(SliceFailure::UnsupportedLayout)?;
     let pixels = usize::from(layout.rows) * usize::from(layout.columns);
     let required = (pixels as u64).saturating_mul(u64::from(frames)).saturating_mul(2);

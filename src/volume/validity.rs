@@ -7,7 +7,7 @@ use crate::series::Slice;
 
 /// CT values below this are neither tissue nor air (-1000 HU, with noise).
 const NO_AIR_HU: i16 = -1100;
-/// Where 12 bit scanners with an intercept of -1024 end, whatever BitsStored says.
+/// Where 12 bit scanners with an intercept of -1024 end, whatever `BitsStored` says.
 const TWELVE_BIT_END_HU: i16 = 3071;
 
 /// The masks of one slice, one bit for each voxel; `None` where none is set.

@@ -134,7 +134,7 @@ fn fit(
         back: to_back.max(5.0),
         side: expected.width_mm / 2.0,
     };
-    let in_view = local.heights_in_view((prior.front + prior.back) / 2.0, prior.side)?;
+    let in_view = local.heights_in_view(f64::midpoint(prior.front, prior.back), prior.side)?;
     // Near the endplates a cross section cuts disc and rim: outlines stop before.
     let from = (libm::ceil(low + 2.0) as i32).max(in_view.0);
     let to = (libm::floor(high - 2.0) as i32).min(in_view.1);
@@ -218,7 +218,7 @@ impl Pass {
             lower: plate(&old.lower),
             in_view_s: (old.in_view_s.0 - d.s, old.in_view_s.1 - d.s),
         };
-        let plates = (self.lower.seen_share + self.upper.seen_share) / 2.0;
+        let plates = f64::midpoint(self.lower.seen_share, self.upper.seen_share);
         let confidence = Share::new(0.5 * self.outlines.seen_share + 0.5 * plates);
         VertebralBody { frame, surface, confidence }
     }

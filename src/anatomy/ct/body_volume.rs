@@ -40,11 +40,6 @@ impl BodyVolume {
         Self { values, half_height }
     }
 
-    /// Height of the box over and under the origin, mm.
-    pub const fn half_height(&self) -> i32 {
-        self.half_height
-    }
-
     /// The value at whole millimetres; NaN out of the box or of view.
     pub fn at(&self, s: i32, v: i32, u: i32) -> f32 {
         let n = 2 * HALF_WIDTH + 1;

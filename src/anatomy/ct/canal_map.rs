@@ -106,10 +106,16 @@ fn slab_map(
     }
 }
 
+/// One ray: the cosine and sine of its direction, and the voxels along it with their distance, mm.
+struct Ray {
+    cosine: f64,
+    sine: f64,
+    steps: Vec<(isize, isize, f64)>,
+}
+
 /// Offsets of the rays and of the places ahead, in coarse voxels.
 struct Rays {
-    /// For each direction: its cosine and sine, and the voxels along it with their distance, mm.
-    directions: Vec<(f64, f64, Vec<(isize, isize, f64)>)>,
+    directions: Vec<Ray>,
     /// Places 24 mm ahead within 40 degrees, with the penalty of the angle.
     ahead: Vec<(isize, isize, f32)>,
 }
@@ -127,7 +133,7 @@ impl Rays {
                     steps.push((step(c), step(s), r));
                     r += spacing * 0.75;
                 }
-                (c, s, steps)
+                Ray { cosine: c, sine: s, steps }
             })
             .collect();
         let ahead = [-40.0, -20.0, 0.0, 20.0, 40.0f64]
@@ -162,7 +168,7 @@ impl Rays {
     fn share(&self, plane: &[f32], ni: usize, nj: usize, i: usize, j: usize, base: f32) -> f32 {
         let (mut hits, mut close) = (0.0f64, 0u32);
         let (mut east, mut south) = (0.0f64, 0.0f64);
-        for (c, s, steps) in &self.directions {
+        for Ray { cosine: c, sine: s, steps } in &self.directions {
             let mut wall = None;
             let mut densest = f32::NEG_INFINITY;
             for &(dx, dy, r) in steps {

@@ -35,6 +35,7 @@ fn tilted_means(signals: &Signals) -> Vec<Vec<f64>> {
     let n = signals.strip.len();
     let slopes = TILTS_DEGREES.map(|d| libm::tan(d.to_radians()));
     let mut means = vec![vec![f64::NAN; n]; slopes.len()];
+    #[allow(clippy::needless_range_loop, reason = "s is a place on the line, not only an index")]
     for s in 0..n {
         let from = row(signals.back_wall_mm[s] + 2.0);
         let to = row(signals.back_wall_mm[s] + signals.depth_mm[s] - 2.0).max(from + 6);

@@ -193,8 +193,9 @@ fn solve(mut m: [[f64; 7]; 6]) -> Option<[f64; 6]> {
         for row in 0..6 {
             if row != column {
                 let factor = m[row][column] / m[column][column];
-                for n in column..7 {
-                    m[row][n] -= factor * m[column][n];
+                let pivot = m[column];
+                for (value, p) in m[row].iter_mut().zip(pivot).skip(column) {
+                    *value -= factor * p;
                 }
             }
         }

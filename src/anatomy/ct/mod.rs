@@ -21,6 +21,7 @@ mod coarse;
 mod disc_evidence;
 mod doubts;
 mod endplates;
+mod ends;
 mod outline;
 mod patient;
 mod rhythm;
@@ -58,6 +59,8 @@ pub fn find(volume: &Volume<i16>) -> Anatomy {
     anatomy.canal = canal::canal(&line, &straight, &signals, &discs.in_view);
     let measured = vertebrae::Measured { volume, line: &line, signals: &signals, discs: &discs };
     anatomy.vertebrae = vertebrae::vertebrae(&measured, &segments);
+    anatomy.problems.extend(ends::trim_ends(&mut anatomy.vertebrae));
+    vertebrae::number(&mut anatomy.vertebrae);
     sections::guess_sections(&coarse, &mut anatomy.vertebrae);
     doubts::add_doubts(&mut anatomy, &coarse, &line);
     anatomy

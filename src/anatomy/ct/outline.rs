@@ -174,9 +174,10 @@ impl Section {
         let limit = back_limit(prior, d);
         let fine = &self.fine[d];
         let mut best = (f64::NEG_INFINITY, centre);
-        for n in centre.saturating_sub(REFINE).max(LEAST)..=(centre + REFINE).min(STEPS - 2) {
+        let range = centre.saturating_sub(REFINE).max(LEAST)..=(centre + REFINE).min(STEPS - 2);
+        for (n, fall) in range.clone().zip(&fine[range]) {
             let away = (n as f64 - steps) / REFINE as f64;
-            let value = fine[n] - 30.0 * away * away;
+            let value = fall - 30.0 * away * away;
             if n as f64 * STEP_MM <= limit && value > best.0 {
                 best = (value, n);
             }
@@ -227,9 +228,10 @@ fn open_path(order: &[usize], gains: &[Vec<f64>]) -> Vec<usize> {
             if gains[d][n] == f64::NEG_INFINITY {
                 continue;
             }
-            for m in n.saturating_sub(REACH)..=(n + REACH).min(STEPS - 1) {
+            let range = n.saturating_sub(REACH)..=(n + REACH).min(STEPS - 1);
+            for (m, before) in range.clone().zip(&best[range]) {
                 let change = n.abs_diff(m) as f64;
-                let value = best[m] - CHANGE_COST * change * change;
+                let value = before - CHANGE_COST * change * change;
                 if value > next[n] {
                     next[n] = value;
                     steps[n] = m as u8;

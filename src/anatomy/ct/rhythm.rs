@@ -220,7 +220,6 @@ fn best_chain(gains: &[[f64; SPACINGS]]) -> Vec<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::anatomy::ct::disc_evidence::HALF_HEIGHTS;
 
     /// A spine whose discs lie every 30 mm from 20 mm on, pedicles above the middle of each body.
     fn regular(n: usize) -> (Signals, DiscEvidence) {
@@ -236,7 +235,6 @@ mod tests {
             width_mm: vec![46.0; n],
             strip: vec![[0.0; super::super::straightened::ROWS]; n],
             pedicle,
-            bone_hu: 250.0,
             canal_hu: 30.0,
         };
         let discs = DiscEvidence {

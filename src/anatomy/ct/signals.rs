@@ -24,8 +24,6 @@ pub struct Signals {
     /// Pedicle and facet density to both sides, in standard deviations about its own running mean;
     /// NaN out of view.
     pub pedicle: Vec<f64>,
-    /// Bone HU that counts as wholly bone in this patient.
-    pub bone_hu: f64,
     /// Median HU of the canal.
     pub canal_hu: f64,
 }
@@ -187,7 +185,6 @@ pub fn signals(straight: &Straightened) -> Signals {
         width_mm,
         strip,
         pedicle: pedicle(&hu),
-        bone_hu,
         canal_hu,
     }
 }
@@ -242,7 +239,7 @@ fn pedicle(hu: &Straightened) -> Vec<f64> {
     };
     let raw: Vec<f64> = (0..n)
         .map(|s| match (side(s, 8.0, 18.0), side(s, -18.0, -8.0)) {
-            (Some(l), Some(r)) => (l + r) / 2.0,
+            (Some(l), Some(r)) => f64::midpoint(l, r),
             (Some(one), None) | (None, Some(one)) => one,
             (None, None) => f64::NAN,
         })

@@ -2,7 +2,7 @@
 
 use super::canal_map::canal_map;
 use super::canal_path::{CanalPath, best_path, blank_around};
-use super::centre_line::{centre_line, frames, smoothed};
+use super::centre_line::{centre_line, every_millimetre, frames, smoothed};
 use super::coarse::Coarse;
 use super::symmetry::{Symmetry, symmetry};
 use crate::geometry::{Frame, LpsPoint};
@@ -22,6 +22,8 @@ const MIN_SYMMETRIC_SHARE: f64 = 0.55;
 const EXTENSION_MM: usize = 25;
 /// Skin nearer in front than this is a sternum, mm.
 const MIN_SKIN_AHEAD_MM: f64 = 45.0;
+/// How often a line that was not symmetric enough is moved onto its plane of symmetry.
+const REFITS: usize = 2;
 /// Paths that are tried.
 const TRIES: usize = 3;
 
@@ -70,41 +72,66 @@ fn proven(coarse: &Coarse, path: &CanalPath, length_mm: f64) -> Option<SpineLine
     let places: Vec<LpsPoint> =
         path.voxels.iter().map(|&[i, j, k]| coarse.place(i, j, k)).collect();
     let (low, high) = (places.first()?.z() - 1.0, places.last()?.z() + 1.0);
-    let points = centre_line(&places, EXTENSION_MM, 8.0);
-    let line = frames(&points, &[]);
-    let Symmetry { correlation, turn, shift_mm } = symmetry(coarse, &line);
-    let symmetric = longest_run(
-        points
-            .iter()
-            .zip(&correlation)
-            .map(|(p, &c)| p.z() >= low && p.z() <= high && c > SYMMETRIC),
-    );
-    let median = median(correlation[symmetric.clone()].iter().copied())?;
-    let stretch = symmetric.len() as f64;
-    let weight = (path.score / length_mm - 0.15) / 0.3 + (median - 0.6) / 0.3;
-    let proven = median >= MIN_SYMMETRY
-        && stretch >= MIN_LENGTH_MM.max(MIN_SYMMETRIC_SHARE * length_mm)
-        && weight > 0.7
-        && skin_ahead_mm(coarse, path).is_none_or(|mm| mm >= MIN_SKIN_AHEAD_MM);
-    if !proven {
+    if skin_ahead_mm(coarse, path).is_some_and(|mm| mm < MIN_SKIN_AHEAD_MM) {
         return None;
     }
+    let mut points = centre_line(&places, EXTENSION_MM, 8.0);
+    for _ in 0..=REFITS {
+        let line = frames(&points, &[]);
+        let found = symmetry(coarse, &line);
+        let symmetric = longest_run(
+            points
+                .iter()
+                .zip(&found.correlation)
+                .map(|(p, &c)| p.z() >= low && p.z() <= high && c > SYMMETRIC),
+        );
+        let median = median(found.correlation[symmetric.clone()].iter().copied())?;
+        let stretch = symmetric.len() as f64;
+        let weight = (path.score / length_mm - 0.15) / 0.3 + (median - 0.6) / 0.3;
+        let proof = Proof { score: path.score, length_mm, symmetry: median };
+        if median >= MIN_SYMMETRY
+            && stretch >= MIN_LENGTH_MM.max(MIN_SYMMETRIC_SHARE * length_mm)
+            && weight > 0.7
+        {
+            return Some(settled(&points, &line, &found, symmetric, proof));
+        }
+        // In a spine that leans to the side the path follows only half of the lean, and the
+        // sections cut across it; moved onto the plane of symmetry they do not.
+        points = every_millimetre(&smoothed(&onto_symmetry(&points, &line, &found), 6.0));
+        if points.len() < MIN_LENGTH_MM as usize {
+            return None;
+        }
+    }
+    None
+}
+
+/// The points moved onto the plane of symmetry.
+fn onto_symmetry(points: &[LpsPoint], line: &[Frame], found: &Symmetry) -> Vec<LpsPoint> {
+    (0..points.len())
+        .map(|s| {
+            let (c, sine) = (libm::cos(found.turn[s]), libm::sin(found.turn[s]));
+            points[s] + (line[s].left * c - line[s].anterior * sine) * found.shift_mm[s]
+        })
+        .collect()
+}
+
+fn settled(
+    points: &[LpsPoint],
+    line: &[Frame],
+    found: &Symmetry,
+    symmetric: std::ops::Range<usize>,
+    proof: Proof,
+) -> SpineLine {
     let from = symmetric.start.saturating_sub(EXTENSION_MM);
     let to = (symmetric.end + EXTENSION_MM).min(points.len());
-    // The line moves into the plane of symmetry.
-    let moved: Vec<LpsPoint> = (from..to)
-        .map(|s| {
-            let (c, sine) = (libm::cos(turn[s]), libm::sin(turn[s]));
-            points[s] + (line[s].left * c - line[s].anterior * sine) * shift_mm[s]
-        })
-        .collect();
-    let moved = smoothed(&moved, 3.0);
-    Some(SpineLine {
-        frames: frames(&moved, &turn[from..to]),
-        symmetry: correlation[from..to].to_vec(),
+    let moved = onto_symmetry(points, line, found);
+    let moved = smoothed(&moved[from..to], 3.0);
+    SpineLine {
+        frames: frames(&moved, &found.turn[from..to]),
+        symmetry: found.correlation[from..to].to_vec(),
         followed: symmetric.start - from..symmetric.end - from,
-        proof: Proof { score: path.score, length_mm, symmetry: median },
-    })
+        proof,
+    }
 }
 
 /// Median distance from the path to the last tissue in front, mm; `None` where the field ends

@@ -68,11 +68,6 @@ impl Straightened {
         &self.values[start..start + COLUMNS]
     }
 
-    /// All values, `[s][v][u]`.
-    pub fn values(&self) -> &[f32] {
-        &self.values
-    }
-
     /// The same with each value changed.
     pub fn map(&self, change: impl Fn(f32) -> f32 + Sync) -> Self {
         let values = self.values.par_iter().map(|&v| change(v)).collect();

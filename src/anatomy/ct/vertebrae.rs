@@ -7,8 +7,8 @@ use super::disc_evidence::{DiscEvidence, TILTS_DEGREES, limit_for_spacing};
 use super::rhythm::Segment;
 use super::signals::Signals;
 use super::spine_line::SpineLine;
-use crate::anatomy::model::{Disc, Vertebra, VertebraId};
-use crate::geometry::{Frame, LpsPoint};
+use crate::anatomy::model::{Disc, Vertebra, VertebraId, VertebralBody};
+use crate::geometry::{Frame, LocalPoint, LpsPoint};
 use crate::problem::{Problem, ProblemCode, Severity};
 use crate::units::{Millimetres, Share};
 use crate::volume::Volume;
@@ -22,6 +22,9 @@ const DISC_SEEN: f64 = 0.2;
 const CENTRE_OF_DEPTH: f64 = 0.43;
 /// Share in view below which a vertebra is said to be cut by the field.
 const WHOLE: f64 = 0.95;
+
+/// Least distance of two endplates, mm; narrower discs are not told apart from none.
+const LEAST_DISC_MM: f64 = 1.0;
 
 /// What the stages before have measured.
 pub struct Measured<'a> {
@@ -46,10 +49,39 @@ pub fn vertebrae(measured: &Measured<'_>, segments: &[Segment]) -> Vec<Vertebra>
         .par_iter()
         .filter_map(|segment| vertebra(measured, segment, first as f64, last as f64))
         .collect();
-    for (at, vertebra) in found.iter_mut().enumerate() {
+    doubt_touching_bodies(&mut found);
+    found
+}
+
+/// Names them from feet to head.
+pub fn number(vertebrae: &mut [Vertebra]) {
+    for (at, vertebra) in vertebrae.iter_mut().enumerate() {
         vertebra.id = VertebraId(format!("v{}", at + 1));
     }
-    found
+}
+
+/// Neighbours whose endplates touch or cross were not told apart: one of them has taken the disc.
+fn doubt_touching_bodies(vertebrae: &mut [Vertebra]) {
+    let gaps: Vec<Option<f64>> = vertebrae
+        .windows(2)
+        .map(|pair| {
+            let (low, high) = (pair[0].body.as_ref()?, pair[1].body.as_ref()?);
+            let plate =
+                |body: &VertebralBody, s: f64| body.frame.to_lps(LocalPoint { s, v: 0.0, u: 0.0 });
+            let top = plate(low, low.surface.upper.height(0.0, 0.0));
+            let bottom = plate(high, high.surface.lower.height(0.0, 0.0));
+            Some((bottom - top).dot(low.frame.up))
+        })
+        .collect();
+    for (n, gap) in gaps.into_iter().enumerate() {
+        if gap.is_some_and(|mm| mm < LEAST_DISC_MM) {
+            for vertebra in &mut vertebrae[n..=n + 1] {
+                if let Some(body) = &mut vertebra.body {
+                    body.confidence = Share::new(body.confidence.get() * 0.6);
+                }
+            }
+        }
+    }
 }
 
 fn vertebra(measured: &Measured<'_>, segment: &Segment, first: f64, last: f64) -> Option<Vertebra> {
@@ -58,7 +90,7 @@ fn vertebra(measured: &Measured<'_>, segment: &Segment, first: f64, last: f64) -
     let low = segment.low as f64 + segment.half_low;
     let high = segment.high as f64 - segment.half_high;
     // The centre of what is in view.
-    let middle = (low.max(first) + high.min(last)) / 2.0;
+    let middle = f64::midpoint(low.max(first), high.min(last));
     let at = (libm::round(middle).max(0.0) as usize).min(n - 1);
     let within = segment.low.clamp(0, n as i64) as usize..segment.high.clamp(0, n as i64) as usize;
     let symmetry = line.symmetry[within.clone()].iter().sum::<f64>() / within.len().max(1) as f64;

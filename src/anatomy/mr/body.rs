@@ -34,8 +34,8 @@ pub fn cut_out(spine: &FoundSpine) -> Vec<CutOut> {
         .bodies
         .par_iter()
         .zip(&spine.slices)
-        .map(|(body, &middle)| {
-            let half_width = spine.width_over_depth * body.half_depth * spine.stack.pixel_mm;
+        .zip(&spine.half_widths)
+        .map(|((body, &middle), &half_width)| {
             let drawn = contours(
                 body,
                 middle,
@@ -116,9 +116,8 @@ fn surface(
     let lower = endplate(&lower, -half_height - shift);
     let walls: Vec<Walls> = drawn.iter().map(|c| Walls::of(c, lateral(c), half_height)).collect();
     let first = -reach;
-    let outlines = (first..=reach)
-        .map(|s| outline(&walls, f64::from(s), half_width, half_height))
-        .collect();
+    let outlines =
+        (first..=reach).map(|s| outline(&walls, f64::from(s), half_width, half_height)).collect();
     let surface = BodySurface {
         first_outline_s: f64::from(first) - shift,
         outlines,
@@ -172,8 +171,7 @@ fn wall(contour: &Contour, s: f64, side: f64) -> f64 {
         let at = (turn - libm::floor(turn)) * DIRECTIONS as f64;
         let low = at as usize % DIRECTIONS;
         let f = at - libm::floor(at);
-        let radius =
-            contour.radii[low] * (1.0 - f) + contour.radii[(low + 1) % DIRECTIONS] * f;
+        let radius = contour.radii[low] * (1.0 - f) + contour.radii[(low + 1) % DIRECTIONS] * f;
         if next * next + s * s > radius * radius || next > 60.0 {
             return w;
         }

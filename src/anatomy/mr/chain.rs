@@ -292,10 +292,7 @@ pub fn patch_places(
         let u = (-0.7 + 1.4 * m as f64 / (PATCH_SIDE - 1) as f64) * pitch;
         (0..PATCH_SIDE).map(move |n| {
             let w = -20.0 + 2.5 * n as f64;
-            (
-                centre[0] + u * axis[0] + w * across[0],
-                centre[1] + u * axis[1] + w * across[1],
-            )
+            (centre[0] + u * axis[0] + w * across[0], centre[1] + u * axis[1] + w * across[1])
         })
     })
 }

@@ -10,16 +10,10 @@ const GAP_MM: (f64, f64) = (1.5, 18.0);
 
 /// The disc between two neighbouring bodies.
 pub fn between(lower: &VertebralBody, upper: &VertebralBody) -> Option<Disc> {
-    let from = lower.frame.to_lps(LocalPoint {
-        s: lower.surface.upper.height(0.0, 0.0),
-        v: 0.0,
-        u: 0.0,
-    });
-    let to = upper.frame.to_lps(LocalPoint {
-        s: upper.surface.lower.height(0.0, 0.0),
-        v: 0.0,
-        u: 0.0,
-    });
+    let from =
+        lower.frame.to_lps(LocalPoint { s: lower.surface.upper.height(0.0, 0.0), v: 0.0, u: 0.0 });
+    let to =
+        upper.frame.to_lps(LocalPoint { s: upper.surface.lower.height(0.0, 0.0), v: 0.0, u: 0.0 });
     let up = lower.frame.up + upper.frame.up;
     let gap = (to - from).dot(up.normalised()?);
     if gap < GAP_MM.0 || gap > GAP_MM.1 {
@@ -41,12 +35,7 @@ pub enum End {
 
 /// The disc beyond the last body of the chain, as far as its pitch tells; `None` where the
 /// endplate lies outside the field.
-pub fn beyond(
-    body: &VertebralBody,
-    boxed: &BodyBox,
-    pixel_mm: f64,
-    end: End,
-) -> Option<Disc> {
+pub fn beyond(body: &VertebralBody, boxed: &BodyBox, pixel_mm: f64, end: End) -> Option<Disc> {
     let half = (boxed.pitch - boxed.height) * pixel_mm / 2.0;
     if half * 2.0 < GAP_MM.0 || half * 2.0 > GAP_MM.1 {
         return None;

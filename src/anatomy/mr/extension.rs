@@ -8,8 +8,16 @@ use super::plate_response::{NEIGHBOUR_MM, Slab, sample_directional_or_zero};
 use super::sagittal_stack::SagittalStack;
 use crate::kernels::plane::Plane;
 
-const LEAST_SCORE: f64 = 0.55;
-const LEAST_LIKENESS: f64 = 0.2;
+/// 0.55 in the prototype, whose likeness limit was lower.
+const LEAST_SCORE: f64 = 0.48;
+/// The prototype took 0.2: one body of pelvic organs came with 0.21, true ones with 0.35 and more.
+const LEAST_LIKENESS: f64 = 0.3;
+/// A body that leans more than this may be S1, and S2 is no vertebra here: what follows must look
+/// better (S2 reached 0.73 in the trials, S1 below a leaning L5 0.93). Beyond the second limit
+/// nothing follows.
+const MAYBE_SACRAL_DIRECTION: f64 = 35.0;
+const SACRAL_DIRECTION: f64 = 45.0;
+const LEAST_SCORE_BELOW_SACRAL: f64 = 0.85;
 const MOST_INTERIOR: f64 = 0.4;
 const MOST_BODIES: usize = 26;
 const RESPONSE_CAP: f64 = 1.2;
@@ -58,6 +66,9 @@ fn next_body(
         End::Head => (bodies.first()?, bodies.get(1)),
         End::Feet => (bodies.last()?, bodies.len().checked_sub(2).and_then(|n| bodies.get(n))),
     };
+    if end == End::Feet && last.direction >= SACRAL_DIRECTION {
+        return None;
+    }
     let sign = if end == End::Head { -1.0 } else { 1.0 };
     let curve = before.map_or(0.0, |b| 0.5 * (last.direction - b.direction).clamp(-12.0, 12.0));
     let (axis, across) = last.axes();
@@ -65,7 +76,8 @@ fn next_body(
         last.row + sign * axis[0] * last.pitch / 2.0,
         last.column + sign * axis[1] * last.pitch / 2.0,
     ];
-    let own = Patch::of(&slabs[last.slab].smooth, [last.row, last.column], last.pitch, last.direction);
+    let own =
+        Patch::of(&slabs[last.slab].smooth, [last.row, last.column], last.pitch, last.direction);
     let (rows, columns) = (stack.rows() as f64, stack.columns() as f64);
     let turns: (f64, f64, usize) =
         if end == End::Head { (-32.0, 32.0, 9) } else { (-28.0, 52.0, 11) };
@@ -152,8 +164,20 @@ fn next_body(
             }
         }
     }
+    if let Some(b) = &best {
+        tracing::debug!(
+            towards = if end == End::Head { "head" } else { "feet" },
+            score = b.score,
+            likeness = b.body.evidence.likeness,
+            interior = b.interior,
+            direction_degrees = b.body.direction,
+            "next body"
+        );
+    }
+    let leans = end == End::Feet && last.direction >= MAYBE_SACRAL_DIRECTION;
+    let least_score = if leans { LEAST_SCORE_BELOW_SACRAL } else { LEAST_SCORE };
     best.filter(|b| {
-        b.score >= LEAST_SCORE
+        b.score >= least_score
             && b.body.evidence.likeness >= LEAST_LIKENESS
             && b.interior <= MOST_INTERIOR
     })

@@ -13,14 +13,16 @@ use crate::kernels::gaussian_2d::gaussian_derivative;
 const SLAB_MM: f64 = 2.0;
 /// Half width over half depth that is tried, and what is expected.
 const WIDTH_OVER_DEPTH: [f64; 4] = [1.1, 1.2, 1.3, 1.4];
+/// Half depth over pitch of the bodies on which widths were compared with masks.
+const HALF_DEPTH_OVER_PITCH: f64 = 0.44;
 const EXPECTED_WIDTH_OVER_DEPTH: f64 = 1.28;
 
-/// Middle slice of each body and the common half width over half depth.
+/// Middle slice and half width of each body.
 pub struct LateralFit {
     /// Slice position for each body.
     pub slices: Vec<f64>,
-    /// Half width over half depth.
-    pub width_over_depth: f64,
+    /// Half width of each body, mm.
+    pub half_widths: Vec<f64>,
 }
 
 /// Fits the lateral position of the bodies.
@@ -49,6 +51,7 @@ pub fn fit_lateral(stack: &SagittalStack, bodies: &[BodyBox]) -> LateralFit {
     let rows_middle =
         bodies.iter().map(|b| b.row).sum::<f64>() / bodies.len().max(1) as f64 * stack.pixel_mm;
     let mut best = (f64::NEG_INFINITY, stack.middle(), 0.0, EXPECTED_WIDTH_OVER_DEPTH);
+    let sizes = sizes(bodies);
     let tries = (0.5 * count as f64 * stack.slice_mm) as usize + 1;
     for n in 0..tries {
         let a = 0.25 * count as f64 + n as f64 / stack.slice_mm;
@@ -56,10 +59,10 @@ pub fn fit_lateral(stack: &SagittalStack, bodies: &[BodyBox]) -> LateralFit {
             let tilt = -0.2 + 0.05 * f64::from(t);
             for aspect in WIDTH_OVER_DEPTH {
                 let (mut inside, mut outside) = ((0.0, 0usize), (0.0, 0usize));
-                for (body, own) in bodies.iter().zip(&contrast) {
+                for ((body, own), size) in bodies.iter().zip(&contrast).zip(&sizes) {
                     let middle =
                         a + tilt * (body.row * stack.pixel_mm - rows_middle) / stack.slice_mm;
-                    let half_width = aspect * body.half_depth * stack.pixel_mm;
+                    let half_width = aspect * size * stack.pixel_mm;
                     for (&place, &value) in places.iter().zip(own) {
                         let distance = libm::fabs(place - middle) * stack.slice_mm;
                         if distance <= half_width {
@@ -91,7 +94,22 @@ pub fn fit_lateral(stack: &SagittalStack, bodies: &[BodyBox]) -> LateralFit {
             at.clamp(0.0, count as f64 - 1.0)
         })
         .collect();
-    LateralFit { slices, width_over_depth }
+    let half_widths = sizes.iter().map(|s| width_over_depth * s * stack.pixel_mm).collect();
+    LateralFit { slices, half_widths }
+}
+
+/// Size of each body that its width follows: half of it from its depth, half from the distance of
+/// its discs (median of three, which falls towards the head faster than the fitted depth).
+fn sizes(bodies: &[BodyBox]) -> Vec<f64> {
+    (0..bodies.len())
+        .map(|n| {
+            let near = &bodies[n.saturating_sub(1)..(n + 2).min(bodies.len())];
+            let mut pitches: Vec<f64> = near.iter().map(|b| b.pitch).collect();
+            pitches.sort_by(f64::total_cmp);
+            let pitch = pitches[pitches.len() / 2];
+            f64::midpoint(bodies[n].half_depth, HALF_DEPTH_OVER_PITCH * pitch)
+        })
+        .collect()
 }
 
 fn endplate_contrast(body: &BodyBox, plane: &crate::kernels::plane::Plane) -> f64 {
@@ -116,10 +134,6 @@ fn endplate_contrast(body: &BodyBox, plane: &crate::kernels::plane::Plane) -> f6
     let n = edges.len();
     let upper = greatest(&edges[2.min(n)..9.min(n)]);
     let lower = greatest(&edges[n.saturating_sub(9)..n.saturating_sub(2)]);
-    let inside = if n > 20 {
-        edges[9..n - 9].iter().sum::<f64>() / (n - 18) as f64
-    } else {
-        0.0
-    };
+    let inside = if n > 20 { edges[9..n - 9].iter().sum::<f64>() / (n - 18) as f64 } else { 0.0 };
     upper.min(lower) + 0.3 * f64::midpoint(upper, lower) - inside
 }

@@ -23,6 +23,8 @@ mod quotients;
 mod sagittal_stack;
 mod wall_fit;
 
+use rayon::prelude::*;
+
 use self::chain::BodyBox;
 use self::plate_response::Slab;
 use self::sagittal_stack::SagittalStack;
@@ -34,18 +36,24 @@ use crate::volume::Image;
 
 /// Score of a chain that is taken for a spine.
 const LEAST_CHAIN_SCORE: f64 = 1.2;
-/// Sizes of the pixel that are tried, mm: small bodies look large in small pixels.
-const SCALES: [f64; 3] = [1.0, 0.8, 0.6];
+/// Sizes of the pixel that are always tried, mm: small bodies look large in small pixels.
+const SCALES: [f64; 2] = [1.0, 0.8];
+/// The smallest pixel, mm, for necks. Tried only where the others found no spine, or one whose
+/// discs come closer than [`SMALL_PITCH_MM`] (lumbar and lower thoracic ones are 26 mm apart and
+/// more), and with a higher gate: other chains pass more easily here (an abdomen reached 1.3).
+const NECK_SCALE: f64 = 0.6;
+const NECK_CHAIN_SCORE: f64 = 2.5;
+const SMALL_PITCH_MM: f64 = 24.0;
 
 /// The chain of bodies on the stack it was found on.
 struct FoundSpine {
     stack: SagittalStack,
-    slabs: Vec<Slab>,
     /// From head to feet.
     bodies: Vec<BodyBox>,
     /// Middle slice of each body.
     slices: Vec<f64>,
-    width_over_depth: f64,
+    /// Half width of each body, mm.
+    half_widths: Vec<f64>,
     score: f64,
 }
 
@@ -104,6 +112,18 @@ fn vertebrae(spine: &FoundSpine) -> Vec<Vertebra> {
             || spine.stack.to_lps(slice, boxed.row, boxed.column),
             |body| body.frame.origin,
         );
+        tracing::debug!(
+            body = out.len() + 1,
+            plates = boxed.evidence.plates,
+            likeness = boxed.evidence.likeness,
+            core = boxed.evidence.core,
+            direction_degrees = boxed.direction,
+            pitch_mm = boxed.pitch * spine.stack.pixel_mm,
+            height_mm = boxed.height * spine.stack.pixel_mm,
+            half_depth_mm = boxed.half_depth * spine.stack.pixel_mm,
+            in_view,
+            "vertebral body"
+        );
         out.push(Vertebra {
             id: VertebraId(format!("v{}", out.len() + 1)),
             level: None,
@@ -159,32 +179,59 @@ fn nothing_found(sentence: String) -> Anatomy {
     }
 }
 
+/// The best chain on one size of pixel.
+struct Candidate {
+    chain: chain::Chain,
+    stack: SagittalStack,
+    slabs: Vec<Slab>,
+}
+
+fn best_chain(stack: &SagittalStack, scale: f64) -> Option<Candidate> {
+    let stack = stack.rescaled(scale);
+    let slabs = plate_response::slabs(&stack);
+    // Each slab by itself; the first of equals in the order of the slabs.
+    let chains: Vec<Option<chain::Chain>> = slabs
+        .par_iter()
+        .enumerate()
+        .map(|(index, slab)| slab.searched.then(|| chain::find_chain(slab, index)).flatten())
+        .collect();
+    let mut found: Option<chain::Chain> = None;
+    for chain in chains.into_iter().flatten() {
+        if found.as_ref().is_none_or(|f| chain.score > f.score) {
+            found = Some(chain);
+        }
+    }
+    let chain = found?;
+    tracing::debug!(scale, score = chain.score, slabs = slabs.len(), "best chain of plates");
+    Some(Candidate { chain, stack, slabs })
+}
+
+fn is_spine(chain: &chain::Chain, least_score: f64) -> bool {
+    chain.score >= least_score && chain.bodies.len() >= 2
+}
+
 /// The best chain over the scales, with its boxes fitted; `None` under the gate.
 fn find_spine(stack: &SagittalStack) -> Option<FoundSpine> {
-    let mut best: Option<(chain::Chain, SagittalStack, Vec<Slab>)> = None;
+    let mut best: Option<Candidate> = None;
     for scale in SCALES {
-        let scaled = stack.rescaled(scale);
-        let slabs = plate_response::slabs(&scaled);
-        let mut found: Option<chain::Chain> = None;
-        for (index, slab) in slabs.iter().enumerate().filter(|(_, slab)| slab.searched) {
-            if let Some(chain) = chain::find_chain(slab, index)
-                && found.as_ref().is_none_or(|f| chain.score > f.score)
-            {
-                found = Some(chain);
-            }
-        }
-        let score = found.as_ref().map_or(0.0, |f| f.score);
-        tracing::debug!(scale, score, slabs = slabs.len(), "best chain of plates");
-        if let Some(chain) = found
-            && best.as_ref().is_none_or(|b| chain.score > b.0.score)
+        if let Some(found) = best_chain(stack, scale)
+            && best.as_ref().is_none_or(|b| found.chain.score > b.chain.score)
         {
-            best = Some((chain, scaled, slabs));
+            best = Some(found);
         }
     }
-    let (chain, stack, slabs) = best?;
-    if chain.score < LEAST_CHAIN_SCORE || chain.bodies.len() < 2 {
-        return None;
+    best = best.filter(|b| is_spine(&b.chain, LEAST_CHAIN_SCORE));
+    let small = best.as_ref().is_none_or(|b| {
+        b.chain.bodies.iter().any(|body| body.pitch * b.stack.pixel_mm < SMALL_PITCH_MM)
+    });
+    if small
+        && let Some(neck) = best_chain(stack, NECK_SCALE)
+        && is_spine(&neck.chain, NECK_CHAIN_SCORE)
+        && best.as_ref().is_none_or(|b| neck.chain.score > b.chain.score)
+    {
+        best = Some(neck);
     }
+    let Candidate { chain, stack, slabs } = best?;
     let start = extension::extend(chain.bodies, &slabs, &stack, chain.reference);
     let mut bodies = start.clone();
     wall_fit::fit_walls(&mut bodies, &slabs);
@@ -205,10 +252,9 @@ fn find_spine(stack: &SagittalStack) -> Option<FoundSpine> {
     height_fit::fit_heights(&mut bodies, &slabs);
     Some(FoundSpine {
         stack,
-        slabs,
         bodies,
         slices: lateral.slices,
-        width_over_depth: lateral.width_over_depth,
+        half_widths: lateral.half_widths,
         score: chain.score,
     })
 }

@@ -83,9 +83,8 @@ pub fn slabs(stack: &SagittalStack) -> Vec<Slab> {
             (normalised, energy)
         })
         .collect();
-    let near = |a: usize, b: usize| {
-        libm::fabs(starts[a].1 - starts[b].1) * stack.slice_mm <= NEIGHBOUR_MM
-    };
+    let near =
+        |a: usize, b: usize| libm::fabs(starts[a].1 - starts[b].1) * stack.slice_mm <= NEIGHBOUR_MM;
     let lines = LineFilters::new(stack.rows(), stack.columns());
     let shared: Vec<(Vec<Plane>, Vec<Plane>)> = (0..starts.len())
         .into_par_iter()
@@ -208,7 +207,8 @@ impl PlateFilters {
             .iter()
             .map(|kernel| {
                 let answer = self.fft.inverse(product(&spectrum, kernel));
-                let energy = cut(plane, FILTER_RADIUS, &self.fft, |at| answer[at].norm_sqr().sqrt());
+                let energy =
+                    cut(plane, FILTER_RADIUS, &self.fft, |at| answer[at].norm_sqr().sqrt());
                 gaussian_2d(&energy, ENERGY_SIGMA, 4.0)
             })
             .collect()

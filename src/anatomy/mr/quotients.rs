@@ -63,7 +63,11 @@ pub fn tissue_quotients(spine: &FoundSpine) -> TissueQuotients {
         (Some(fat), Some(muscle)) => Some(fat / muscle),
         _ => None,
     };
-    TissueQuotients { canal_over_body: median(canal), disc_over_body: median(disc), fat_over_muscle }
+    TissueQuotients {
+        canal_over_body: median(canal),
+        disc_over_body: median(disc),
+        fat_over_muscle,
+    }
 }
 
 /// The slice nearest to a position, `None` outside the stack.

@@ -261,11 +261,10 @@ impl Axes {
     fn plane(&self, image: &Image, s: usize) -> Plane {
         let size = image.grid().size();
         let stride = [1, size[0], size[0] * size[1]];
-        let position =
-            |world: usize, n: usize| {
-                let (axis, turned) = self.0[world];
-                stride[axis] * if turned { size[axis] - 1 - n } else { n }
-            };
+        let position = |world: usize, n: usize| {
+            let (axis, turned) = self.0[world];
+            stride[axis] * if turned { size[axis] - 1 - n } else { n }
+        };
         let (rows, columns) = (size[self.0[1].0], size[self.0[2].0]);
         let mut values = Vec::with_capacity(rows * columns);
         for r in 0..rows {

@@ -7,9 +7,13 @@ use super::chain::{BodyBox, percentile};
 use super::plate_response::{Slab, sample_directional_or_zero};
 use crate::kernels::gaussian_2d::gaussian_derivative;
 
-const SHIFTS: std::ops::RangeInclusive<i32> = -14..=14;
-const HALF_DEPTHS: std::ops::RangeInclusive<i32> = 11..=21;
-const REACH: i32 = 40;
+const SHIFTS: std::ops::RangeInclusive<i32> = -20..=20;
+const HALF_DEPTHS: std::ops::RangeInclusive<i32> = 10..=26;
+/// Half depth over pitch: about the same from neck to sacrum.
+const HALF_DEPTH_OVER_PITCH: f64 = 0.47;
+const HALF_DEPTH_SPREAD: f64 = 5.0;
+const REACH: i32 = 54;
+const SHIFT_SPREAD: f64 = 14.0;
 const SHIFT_SMOOTHNESS: f64 = 3.5;
 const DEPTH_SMOOTHNESS: f64 = 2.0;
 
@@ -65,10 +69,7 @@ pub fn fit_walls(bodies: &mut [BodyBox], slabs: &[Slab]) {
 fn state_scores(body: &BodyBox, slab: &Slab, states: &[(i32, i32)]) -> Vec<f64> {
     let (axis, across) = body.axes();
     let place = |u: f64, w: f64| {
-        (
-            body.row + u * axis[0] + w * across[0],
-            body.column + u * axis[1] + w * across[1],
-        )
+        (body.row + u * axis[0] + w * across[0], body.column + u * axis[1] + w * across[1])
     };
     let offsets: Vec<f64> = (-REACH..=REACH).map(f64::from).collect();
     let mut signed = vec![0.0; offsets.len()];
@@ -99,7 +100,10 @@ fn state_scores(body: &BodyBox, slab: &Slab, states: &[(i32, i32)]) -> Vec<f64> 
             f64::midpoint(at(-0.5 * body.pitch), at(0.5 * body.pitch))
         })
         .collect();
-    let (edges, plates) = (over_ninth_decile(edges), over_ninth_decile(plates));
+    let (mut edges, plates) = (over_ninth_decile(edges), over_ninth_decile(plates));
+    for edge in &mut edges {
+        *edge = edge.min(EDGE_CAP) / EDGE_CAP;
+    }
     let (edge_sum, plate_sum) = (running_sum(&edges), running_sum(&plates));
     let index = |w: i32| (w + REACH).clamp(0, 2 * REACH) as usize;
     let mean = |sum: &[f64], from: i32, to: i32| {
@@ -112,13 +116,12 @@ fn state_scores(body: &BodyBox, slab: &Slab, states: &[(i32, i32)]) -> Vec<f64> 
         .map(|&(shift, half)| {
             let (front, rear) = (shift - half, shift + half);
             let inside = mean(&plate_sum, front, rear);
-            let outside = f64::midpoint(
-                mean(&plate_sum, front - 7, front),
-                mean(&plate_sum, rear, rear + 7),
-            );
+            let outside =
+                f64::midpoint(mean(&plate_sum, front - 7, front), mean(&plate_sum, rear, rear + 7));
             let between = mean(&edge_sum, front + 3, rear - 3);
-            let off = f64::from(shift) / 12.0;
-            let depth = f64::from(half - 16) / 5.0;
+            let off = f64::from(shift) / SHIFT_SPREAD;
+            let expected = HALF_DEPTH_OVER_PITCH * body.pitch;
+            let depth = (f64::from(half) - expected) / HALF_DEPTH_SPREAD;
             inside - outside + 0.5 * (edge_near(front) + 1.2 * edge_near(rear))
                 - 0.8 * between
                 - 0.25 * off * off
@@ -126,6 +129,9 @@ fn state_scores(body: &BodyBox, slab: &Slab, states: &[(i32, i32)]) -> Vec<f64> 
         })
         .collect()
 }
+
+/// Edges behind the canal (fat against fluid) must not dwarf those of the walls.
+const EDGE_CAP: f64 = 0.8;
 
 fn over_ninth_decile(mut values: Vec<f64>) -> Vec<f64> {
     let unit = percentile(values.clone(), 0.9).unwrap_or(0.0) + 1e-6;

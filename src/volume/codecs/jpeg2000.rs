@@ -5,7 +5,7 @@ use jpeg2k::{DecodeParameters, Image};
 use super::{Codec, CodecError, SpareBits};
 use crate::series::PixelLayout;
 
-/// JPEG 2000, by OpenJPEG's translation to Rust.
+/// JPEG 2000, by `OpenJPEG`'s translation to Rust.
 pub static JPEG_2000: Codec = Codec {
     name: "JPEG 2000, HTJ2K",
     transfer_syntax_uids: &[

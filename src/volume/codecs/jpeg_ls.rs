@@ -1,7 +1,7 @@
 //! JPEG-LS, lossless and near-lossless (ITU-T T.87): single-component images of 2 to 16 bits.
 //!
 //! Own decoder: the crate `pure_jpegls` 2.0 refuses about a third of the frames that dcmtk writes,
-//! and dicom-rs has only CharLS, which needs cmake. Names are those of the recommendation.
+//! and dicom-rs has only `CharLS`, which needs cmake. Names are those of the recommendation.
 //!
 //! ```text
 //! c b d    Each sample x is predicted from its neighbours a, b, c by the median edge detector,

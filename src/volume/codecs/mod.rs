@@ -26,20 +26,23 @@ pub struct Codec {
     pub name: &'static str,
     /// Transfer syntaxes that it decodes.
     pub transfer_syntax_uids: &'static [&'static str],
-    /// What stands in the bits that BitsStored leaves out.
+    /// What stands in the bits that `BitsStored` leaves out.
     pub spare_bits: SpareBits,
-    /// Decodes the bytes of one frame into its samples, row by row, each as it stands in the
-    /// stream: bits that BitsStored leaves out are dealt with afterwards.
-    pub decode: fn(&[u8], PixelLayout, &mut [u16]) -> Result<(), CodecError>,
+    /// Decodes one frame.
+    pub decode: DecodeFrame,
 }
 
-/// What stands in the bits that BitsStored leaves out.
+/// Decodes the bytes of one frame into its samples, row by row, each as it stands in the stream:
+/// bits that `BitsStored` leaves out are dealt with afterwards.
+pub type DecodeFrame = fn(&[u8], PixelLayout, &mut [u16]) -> Result<(), CodecError>;
+
+/// What stands in the bits that `BitsStored` leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpareBits {
-    /// Overlays or rubbish: only the BitsStored bits that end at HighBit count.
+    /// Overlays or rubbish: only the `BitsStored` bits that end at `HighBit` count.
     Anything,
     /// What the encoder was given: unsigned values are kept as they are, signed ones are
-    /// extended from BitsStored.
+    /// extended from `BitsStored`.
     Coded,
 }
 
@@ -108,7 +111,7 @@ impl Codec {
     }
 }
 
-/// Brings samples to the values that BitsStored, HighBit and PixelRepresentation mean.
+/// Brings samples to the values that `BitsStored`, `HighBit` and `PixelRepresentation` mean.
 fn drop_spare_bits(spare: SpareBits, layout: PixelLayout, samples: &mut [u16]) {
     let bits = u32::from(layout.bits_stored.clamp(1, 16));
     let unused = 16 - bits;

@@ -1,4 +1,4 @@
-//! RLE Lossless (PS3.5 annex G): PackBits over byte planes, most significant plane first.
+//! RLE Lossless (PS3.5 annex G): `PackBits` over byte planes, most significant plane first.
 //!
 //! ```text
 //! number of segments | 15 offsets | segment: high bytes | segment: low bytes
@@ -63,7 +63,7 @@ fn decode(bytes: &[u8], layout: PixelLayout, samples: &mut [u16]) -> Result<(), 
     Ok(())
 }
 
-/// PackBits: a count of 0..=127 copies that many bytes and one more, 129..=255 repeats the next
+/// `PackBits`: a count of 0..=127 copies that many bytes and one more, 129..=255 repeats the next
 /// byte 257 minus count times, 128 says nothing. Gives the number of bytes written.
 fn unpack(segment: &[u8], plane: &mut [u8]) -> usize {
     let (mut from, mut to) = (0, 0);
