@@ -99,7 +99,8 @@ fn every_vertebra_has_a_row_for_every_feature_and_no_reason_is_missing() {
     let features: std::collections::BTreeSet<_> =
         coverage.iter().map(|row| row["feature"].as_str().unwrap()).collect();
     for vertebra in findings["anatomy"]["vertebrae"].as_array().unwrap() {
-        for feature in &features {
+        // What asks about the pelvis answers for its bones.
+        for feature in features.iter().filter(|feature| **feature != "pelvic_lesion") {
             assert!(
                 coverage
                     .iter()

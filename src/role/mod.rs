@@ -53,3 +53,9 @@ pub struct TissueQuotients {
     /// Subcutaneous fat over muscle.
     pub fat_over_muscle: Option<f64>,
 }
+
+impl TissueQuotients {
+    /// Nothing could be measured: what [`refine`] hears where no spine was found.
+    pub const NONE: Self =
+        Self { canal_over_body: None, disc_over_body: None, fat_over_muscle: None };
+}

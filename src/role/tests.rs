@@ -62,9 +62,6 @@ fn has(assessment: &RoleAssessment, code: ProblemCode) -> bool {
     assessment.problems.iter().any(|problem| problem.code == code)
 }
 
-const NO_QUOTIENTS: TissueQuotients =
-    TissueQuotients { canal_over_body: None, disc_over_body: None, fat_over_muscle: None };
-
 #[test]
 fn a_plain_t1_and_t2_spin_echo_are_told_with_confidence() {
     let t1 = told(mr("SAG T1 TSE", &["SE"], 550.0, 11.0, 0.0));
@@ -262,7 +259,7 @@ fn a_described_role_is_weak_until_pixels_confirm_it() {
     assert_eq!(confirmed.role, Role::MrT1);
     assert!(confirmed.confidence.get() > 0.7 && !has(&confirmed, ProblemCode::RoleUncertain));
 
-    let unconfirmed = refine(weak, &NO_QUOTIENTS);
+    let unconfirmed = refine(weak, &TissueQuotients::NONE);
     assert_eq!(unconfirmed.role, Role::Other, "free text alone never decides");
     assert!(has(&unconfirmed, ProblemCode::RoleUncertain));
 }

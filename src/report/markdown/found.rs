@@ -45,8 +45,7 @@ fn row(finding: &Finding, places: &Places) -> String {
     let mut slices = Vec::new();
     let mut pictures = Vec::new();
     for evidence in &finding.evidence {
-        let [first, last] = evidence.slices;
-        slices.push(if first == last { first.to_string() } else { format!("{first} to {last}") });
+        slices.push(range(evidence.slices));
         for path in &evidence.pictures {
             pictures.push(link(&format!("picture {}", pictures.len() + 1), path));
         }
@@ -105,15 +104,19 @@ fn details(finding: &Finding, places: &Places) -> String {
         }
     }
     for evidence in &finding.evidence {
-        let [first, last] = evidence.slices;
-        text +=
-            &format!("- seen on: series {}, slices {first} to {last}\n", code(&evidence.series));
+        let slices = range(evidence.slices);
+        text += &format!("- seen on: series {}, slices {slices}\n", code(&evidence.series));
     }
     for problem in &finding.limitations {
         text += &format!("- limitation: {}\n", super::problem_words(problem));
     }
     text.push('\n');
     text
+}
+
+/// First and last slice.
+fn range([first, last]: [usize; 2]) -> String {
+    if first == last { first.to_string() } else { format!("{first} to {last}") }
 }
 
 /// Vertebra or region, side, parts.
@@ -147,7 +150,12 @@ fn answer(finding: &Finding) -> String {
 
 /// A word of a closed vocabulary, for people.
 pub(super) fn words(word: impl std::fmt::Display) -> String {
-    word.to_string().replace('_', " ")
+    let word = word.to_string();
+    let spoken = word.split('_').map(|part| match part {
+        "ct" | "mr" | "t1" | "t2" | "stir" | "pd" | "dwi" | "adc" => part.to_uppercase(),
+        part => part.to_owned(),
+    });
+    spoken.collect::<Vec<String>>().join(" ")
 }
 
 /// `mean_contrast_hu` 320 becomes `mean contrast 320 HU`.

@@ -26,8 +26,8 @@ const HOW_TO_READ: &str = "\
 only for the question, the place and the series named. **cannot tell**: looked at without a clear answer. \
 **not looked at**: nothing is said.
 - The score orders candidates from 0 to 1. It is no probability.
-- Slices are counted from 1 in stack order (from feet to head, from right to left, from front to back), which may differ \
-from the scanner's numbers. Places are millimetres in the patient (LPS).
+- Slices are counted from 1 in the order of the stack, which need not be the scanner's; the pictures name the same \
+numbers. Places are millimetres in the patient (LPS).
 - A level is named only where something in view anchors it; `v1` is the lowest vertebra found in its series.
 - The ids of study and series are made from their UIDs. They are pseudonyms and no anonymity.
 - The numbers behind this page: `findings.json`, `verdict.json`.
@@ -166,7 +166,7 @@ fn series(findings: &Findings) -> String {
         text += &format!(
             "| {} | {} ({}) | {} | {stack} | {screened} |\n",
             code(&series.id),
-            series.role.to_string().replace('_', " "),
+            found::words(series.role),
             number(series.role_confidence),
             match series.contrast_medium {
                 ContrastMedium::Given => "given",
