@@ -8,6 +8,7 @@ use super::posterior_wall::{
     COLUMNS, ROWS, WallMap, column_u, largest_mean, largest_patch, median_map, row_fraction,
     step_along_body, wall_density, wall_place,
 };
+use super::robust_statistics::median_of;
 use super::{Context, Feature, Location, Need, Observation, Site, Spec, Threshold};
 use crate::anatomy::{Canal, Vertebra, VertebralBody};
 use crate::terms::{FeatureId, Part, Reason, Role, Side, Status};
@@ -170,6 +171,8 @@ const MIN_OTHER_WALLS: usize = 2;
 const HALF_SCORE: f64 = 1.0;
 /// A hole larger than this is no foramen of the basivertebral veins, mm².
 const VEIN_AREA_MM2: f64 = 60.0;
+/// A wall may be this much fainter as a whole, as a share of the others, before that is a hole.
+const FAINTEST_LEVEL: f64 = 0.5;
 /// Basivertebral window: shares of the height.
 const BASIVERTEBRAL_HEIGHTS: std::ops::RangeInclusive<f64> = 0.3..=0.7;
 
@@ -270,9 +273,13 @@ fn answer(
         let expected = median_map(&densities.iter().map(Vec::as_slice).collect::<Vec<_>>());
         let share = value(&GAP_DENSITY_SHARE);
         let half_width = value(&BASIVERTEBRAL_HALF_WIDTH);
+        // A wall that is fainter as a whole (osteoporosis differs by level) is not a hole.
+        let ratios: Vec<f64> =
+            own.iter().zip(&expected).map(|(o, e)| o / e).filter(|r| r.is_finite()).collect();
+        let level = median_of(&ratios).unwrap_or(1.0).clamp(FAINTEST_LEVEL, 1.0);
         let is_lost = |r: usize, c: usize| {
             let at = r * COLUMNS + c;
-            (0.08..0.92).contains(&row_fraction(r)) && own[at] < share * expected[at]
+            (0.08..0.92).contains(&row_fraction(r)) && own[at] < share * level * expected[at]
         };
         let outside = largest_patch(
             |r, c| {
