@@ -2,20 +2,33 @@
 
 use super::chain::BodyBox;
 use crate::anatomy::{Disc, VertebralBody};
-use crate::geometry::{Frame, LocalPoint};
+use crate::geometry::{Frame, LocalPoint, LpsPoint, LpsVector};
 use crate::units::Millimetres;
 
 /// Least and greatest height of a gap that is taken for a disc, mm.
 const GAP_MM: (f64, f64) = (1.5, 18.0);
 
+/// Places of the two endplates that face each other, and the direction from the lower to the
+/// upper body.
+fn facing(lower: &VertebralBody, upper: &VertebralBody) -> (LpsPoint, LpsPoint, LpsVector) {
+    let at = |body: &VertebralBody, s: f64| body.frame.to_lps(LocalPoint { s, v: 0.0, u: 0.0 });
+    (
+        at(lower, lower.surface.upper.height(0.0, 0.0)),
+        at(upper, upper.surface.lower.height(0.0, 0.0)),
+        lower.frame.up + upper.frame.up,
+    )
+}
+
+/// Distance of the facing endplates of two neighbours, mm; negative where they overlap.
+pub fn gap(lower: &VertebralBody, upper: &VertebralBody) -> Option<f64> {
+    let (from, to, up) = facing(lower, upper);
+    Some((to - from).dot(up.normalised()?))
+}
+
 /// The disc between two neighbouring bodies.
 pub fn between(lower: &VertebralBody, upper: &VertebralBody) -> Option<Disc> {
-    let from =
-        lower.frame.to_lps(LocalPoint { s: lower.surface.upper.height(0.0, 0.0), v: 0.0, u: 0.0 });
-    let to =
-        upper.frame.to_lps(LocalPoint { s: upper.surface.lower.height(0.0, 0.0), v: 0.0, u: 0.0 });
-    let up = lower.frame.up + upper.frame.up;
-    let gap = (to - from).dot(up.normalised()?);
+    let (from, to, up) = facing(lower, upper);
+    let gap = gap(lower, upper)?;
     if gap < GAP_MM.0 || gap > GAP_MM.1 {
         return None;
     }

@@ -45,6 +45,9 @@ const NECK_SCALE: f64 = 0.6;
 const NECK_CHAIN_SCORE: f64 = 2.5;
 const SMALL_PITCH_MM: f64 = 24.0;
 
+/// Confidence of bodies that overlap is multiplied by it.
+const OVERLAP_DOUBT: f64 = 0.7;
+
 /// The chain of bodies on the stack it was found on.
 struct FoundSpine {
     stack: SagittalStack,
@@ -144,6 +147,15 @@ fn vertebrae(spine: &FoundSpine) -> Vec<Vertebra> {
         .windows(2)
         .map(|pair| discs::between(pair[0].body.as_ref()?, pair[1].body.as_ref()?))
         .collect();
+    // Two bodies cannot share their place: one of them, and it is not told which, is wrong.
+    for n in 1..out.len() {
+        let gap = out[n - 1].body.as_ref().zip(out[n].body.as_ref()).map(|(a, b)| discs::gap(a, b));
+        if gap.flatten().is_some_and(|mm| mm < 0.0) {
+            for vertebra in &mut out[n - 1..=n] {
+                vertebra.confidence = Share::new(OVERLAP_DOUBT * vertebra.confidence.get());
+            }
+        }
+    }
     let count = out.len();
     for (n, vertebra) in out.iter_mut().enumerate() {
         let ends = vertebra.body.as_ref().map(|body| {
@@ -258,3 +270,6 @@ fn find_spine(stack: &SagittalStack) -> Option<FoundSpine> {
         score: chain.score,
     })
 }
+
+#[cfg(test)]
+mod tests;
