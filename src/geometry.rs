@@ -68,6 +68,7 @@ impl LpsPoint {
     }
 
     /// `[x, y, z]` rounded to `digits` decimal places, for output.
+    #[must_use]
     pub fn rounded(self, digits: i32) -> Self {
         let round = |v| crate::units::rounded(v, digits);
         Self::new(round(self.x()), round(self.y()), round(self.z()))
@@ -146,6 +147,7 @@ impl LpsVector {
     }
 
     /// Vector product.
+    #[must_use]
     pub fn cross(self, other: Self) -> Self {
         Self(self.0.cross(other.0))
     }

@@ -60,7 +60,7 @@ pub struct Tool {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StudyRecord {
-    /// Pseudonym: the first hex digits of the SHA-256 of the StudyInstanceUID. Not anonymity:
+    /// Pseudonym: the first hex digits of the SHA-256 of the `StudyInstanceUID`. Not anonymity:
     /// whoever has the UID can make it again.
     pub id: String,
     /// The UID itself, with `--identifiers` only.
@@ -121,7 +121,7 @@ pub struct GeometryRecord {
     pub spacing_mm: [f64; 3],
     /// Plane of the slices.
     pub plane: Plane,
-    /// SliceThickness as the header says, mm.
+    /// `SliceThickness` as the header says, mm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slice_thickness_mm: Option<f64>,
 }

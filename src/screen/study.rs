@@ -5,7 +5,7 @@ use crate::eligibility::{ClinicalContext, EvaluationError, Rulebook, verdict::Ve
 use crate::features::{Context, Location, Observation, Settings, Site};
 use crate::findings::schema::{Findings, Tool};
 use crate::findings::{Screened, SeriesOutcome, assemble, is_finding, picture_name};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemCode, Severity};
 use crate::report::{self, ReportError};
 use crate::role::{self, RoleAssessment};
 use crate::series::{Series, Study};
@@ -107,6 +107,11 @@ pub fn study(
     for (series, SeriesPlan { role, choice }) in study.series.iter().zip(plans) {
         let mut outcome =
             SeriesOutcome { series, role, problems: Vec::new(), screened: Err(String::new()) };
+        if let Some(problem) = undecodable(series) {
+            incomplete = true;
+            problems.push(problem.clone());
+            outcome.problems.push(problem);
+        }
         match choice {
             Err(reason) => outcome.screened = Err(reason),
             Ok(()) => {
@@ -141,6 +146,27 @@ pub fn study(
     let verdict =
         crate::eligibility::assess(&findings, options.context.as_ref(), &options.rulebook)?;
     Ok(StudyResult { findings, verdict, pictures, problems, incomplete })
+}
+
+/// A CT or MR image that this build cannot decode should have been read, whether or not it would
+/// have been screened.
+fn undecodable(series: &Series) -> Option<Problem> {
+    crate::series::ct_or_mr(&series.tags)?;
+    let slice = series
+        .slices
+        .iter()
+        .find(|slice| codecs::for_transfer_syntax(&slice.transfer_syntax_uid).is_none())?;
+    Some(
+        Problem::new(
+            ProblemCode::UnsupportedTransferSyntax,
+            Severity::Blocks,
+            format!(
+                "series {}: transfer syntax {} is not supported",
+                series.id, slice.transfer_syntax_uid
+            ),
+        )
+        .with_file(&slice.source.path),
+    )
 }
 
 /// A feature that is not built never says `absent`, so it rules nothing out.
