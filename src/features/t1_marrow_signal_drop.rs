@@ -6,12 +6,12 @@
 mod locate;
 mod measure;
 
-use self::locate::locate;
+use self::locate::{Located, locate};
 use self::measure::{Measured, measure, median};
 use super::{Context, Feature, Need, Observation, Spec, Threshold};
 use crate::anatomy::Vertebra;
 use crate::terms::{FeatureId, Reason, Role, SpineSection, Status};
-use crate::units::{Measurement, Reference, Share, Unit, rounded};
+use crate::units::{CubicMillimetres, Measurement, Reference, Share, Unit, rounded};
 
 /// Loss of T1 signal in marrow.
 pub struct T1MarrowSignalDrop;
@@ -74,6 +74,15 @@ static BALL_SUSPECT_TO_OWN: Threshold = Threshold {
     default: 0.70,
     source: "own trials: below 0.7 lie 4 of 23 normal bodies (mottling, veins, field end)",
 };
+static FOCAL_MIN_VOLUME: Threshold = Threshold {
+    name: "focal_min_volume_mm3",
+    meaning: "volume from which a round dark place that touches the edge of the body is a lesion, \
+        not an endplate change or an outline a little too wide",
+    unit: Unit::CubicMillimetre,
+    range: (300.0, 3000.0),
+    default: 800.0,
+    source: "own trials: such places in bodies without a lesion reached 480 mm³",
+};
 static LEAST_CONFIDENCE: Threshold = Threshold {
     name: "least_confidence",
     meaning: "confidence of vertebra and outline below which a body is not measured",
@@ -103,6 +112,7 @@ static SPEC: Spec = Spec {
         &BALL_TO_OWN_MAX,
         &BALL_TO_DISC_MAX,
         &BALL_SUSPECT_TO_OWN,
+        &FOCAL_MIN_VOLUME,
         &LEAST_CONFIDENCE,
     ],
     absence_rules_out: false,
@@ -266,6 +276,9 @@ fn judge(
             outline_uncertain: body.confidence.get() < PRESENT_OUTLINE_CONFIDENCE,
             touches_endplate: located.as_ref().is_none_or(|l| l.touches_endplate),
             touches_wall: located.as_ref().is_none_or(|l| l.touches_wall),
+            round: located
+                .as_ref()
+                .is_some_and(|l| is_round(l, context.value(ID, &FOCAL_MIN_VOLUME))),
         };
         decide(diffuse, focal, &doubt)
     } else if end_of_field {
@@ -320,6 +333,17 @@ struct Doubt {
     outline_uncertain: bool,
     touches_endplate: bool,
     touches_wall: bool,
+    round: bool,
+}
+
+/// Whether a dark place is a lump rather than a rim: Modic changes and what a wrong outline takes in
+/// are at least twice as long as they are deep.
+fn is_round(located: &Located, least_mm3: f64) -> bool {
+    const LEAST_EXTENT_MM: f64 = 8.0;
+    let [along, across] = located.extents_mm;
+    let (short, long) = (along.min(across), along.max(across));
+    let volume = located.location.volume.map_or(0.0, CubicMillimetres::mm3);
+    volume >= least_mm3 && short >= LEAST_EXTENT_MM && 2.0 * short > long
 }
 
 /// Why a suspected body is indeterminate; `None` is present.
@@ -337,10 +361,10 @@ fn decide(diffuse: Verdict, focal: Verdict, doubt: &Doubt) -> Option<Reason> {
         }
         // Next to an endplate lie Modic changes and Schmorl nodes; next to a wall, what an
         // outline a little too wide takes in.
-        if doubt.modic.is_some() || doubt.touches_endplate {
+        if doubt.modic.is_some() || (doubt.touches_endplate && !doubt.round) {
             return Some(Reason::LookAlike);
         }
-        return doubt.touches_wall.then_some(Reason::OutlineUncertain);
+        return (doubt.touches_wall && !doubt.round).then_some(Reason::OutlineUncertain);
     }
     if doubt.modic.is_some() {
         return Some(Reason::LookAlike);
@@ -494,3 +518,6 @@ fn explain(
         against.push("discs or muscle are dark here too: end of the coil's field".to_owned());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,8 +17,10 @@ pub struct Located {
     pub location: Location,
     /// Whether it touches the edge towards an endplate.
     pub touches_endplate: bool,
-    /// Whether it touches the edge towards a wall, or the sides beyond which nothing is measured.
+    /// Whether it touches the edge towards the front or rear wall.
     pub touches_wall: bool,
+    /// Its extents along the body's axis and from front to back, mm.
+    pub extents_mm: [f64; 2],
 }
 
 /// The dark voxels that hang together with the darkest ball: darker than halfway between it and
@@ -89,6 +91,7 @@ fn describe(context: &Context<'_>, body: &VertebralBody, region: BitMask) -> Opt
     let (mut left, mut right) = (0u64, 0u64);
     let (mut upper, mut lower, mut wall_near) = (false, false, false);
     let mut to_rear_wall = f64::INFINITY;
+    let mut ends = [(f64::INFINITY, f64::NEG_INFINITY); 2];
     for offset in region.offsets() {
         let index = index_of(grid, offset);
         let place = grid.voxel_to_lps(index);
@@ -108,8 +111,12 @@ fn describe(context: &Context<'_>, body: &VertebralBody, region: BitMask) -> Opt
         right += u64::from(local.u < -4.0);
         upper |= position.upper_depth < EDGE_MM;
         lower |= position.lower_depth < EDGE_MM;
-        wall_near |= position.side_depth < EDGE_MM;
         let wall = body.surface.radius(local.s, std::f64::consts::PI);
+        let front = body.surface.radius(local.s, 0.0);
+        wall_near |= front - local.v < EDGE_MM || local.v + wall < EDGE_MM;
+        for (end, value) in ends.iter_mut().zip([local.s, local.v]) {
+            *end = (end.0.min(value), end.1.max(value));
+        }
         to_rear_wall = to_rear_wall.min(local.v + wall);
     }
     let share = |n: u64| n as f64 / count as f64;
@@ -149,5 +156,10 @@ fn describe(context: &Context<'_>, body: &VertebralBody, region: BitMask) -> Opt
             .as_ref()
             .map(|_| Millimetres::new(to_rear_wall.max(0.0))),
     };
-    Some(Located { location, touches_endplate: upper || lower, touches_wall: wall_near })
+    Some(Located {
+        location,
+        touches_endplate: upper || lower,
+        touches_wall: wall_near,
+        extents_mm: [0, 1].map(|n| ends[n].1 - ends[n].0),
+    })
 }
