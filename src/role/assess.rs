@@ -134,13 +134,13 @@ fn ct(c: &Clues<'_>, told_by: Option<&'static str>) -> RoleAssessment {
         Some(None) => heard.weightings.push(evidence(
             "ConvolutionKernel",
             Role::CtSoft,
-            0.5,
+            0.7,
             "an unknown kernel name; most are for soft tissue",
         )),
         None => heard.weightings.push(evidence(
             "Modality",
             Role::CtSoft,
-            0.5,
+            0.7,
             "CT without a kernel name; most are for soft tissue",
         )),
     }
