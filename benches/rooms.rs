@@ -1,5 +1,12 @@
 //! One group for each room, on the committed fixtures. Read the figures as ratios within one run.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a bench that cannot go on has failed"
+)]
+
 use std::hint::black_box;
 use std::path::PathBuf;
 

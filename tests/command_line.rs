@@ -1,5 +1,12 @@
 //! The commands as a user types them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod common;
 
 use common::{fixture, osteoflag, screen, stdout};
@@ -16,7 +23,8 @@ fn help_lists_the_exit_codes() {
 fn series_lists_what_would_be_screened_in_table_and_json() {
     let run = osteoflag().arg("series").arg(fixture("ct_lumbar")).assert().success();
     assert!(stdout(&run).contains("ct_soft") && stdout(&run).contains("chosen"));
-    let run = osteoflag().arg("series").arg(fixture("mr_t1_lumbar")).arg("--json").assert().success();
+    let run =
+        osteoflag().arg("series").arg(fixture("mr_t1_lumbar")).arg("--json").assert().success();
     let rows: serde_json::Value = serde_json::from_str(&stdout(&run)).unwrap();
     assert_eq!(rows[0]["role"], "mr_t1");
 }
@@ -30,7 +38,8 @@ fn assess_repeats_the_verdict_of_screen_from_its_findings() {
         .map(|entry| entry.unwrap().path())
         .find(|path| path.is_dir())
         .unwrap();
-    let run = osteoflag().arg("assess").arg(study.join("findings.json")).arg("--json").assert().success();
+    let run =
+        osteoflag().arg("assess").arg(study.join("findings.json")).arg("--json").assert().success();
     let verdict = std::fs::read_to_string(study.join("verdict.json")).unwrap();
     assert_eq!(stdout(&run).trim(), verdict.trim());
 }

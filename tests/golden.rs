@@ -1,6 +1,13 @@
 //! The fixtures through the whole program: what was found, that nothing shows of threads, file
 //! names and order, and that the results are what they were.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod common;
 
 use common::{findings, fixture, results, screen, shuffled_copy};

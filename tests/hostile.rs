@@ -1,5 +1,12 @@
 //! Bad input: a clear error, the right exit code, and nothing lost of what was good.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod common;
 
 use common::{findings, fixture, osteoflag, screen, stderr, stdout};
@@ -82,12 +89,9 @@ fn an_output_that_cannot_be_written_is_found_before_the_work() {
 #[test]
 fn an_unknown_setting_names_the_nearest_known_one() {
     let out = tempfile::tempdir().unwrap();
-    let run = screen(
-        &fixture("ct_lumbar"),
-        out.path(),
-        &["--set", "sclerotic_density.min_contrast=60"],
-    )
-    .code(2);
+    let run =
+        screen(&fixture("ct_lumbar"), out.path(), &["--set", "sclerotic_density.min_contrast=60"])
+            .code(2);
     assert!(stderr(&run).contains("sclerotic_density.min_contrast_hu"), "{}", stderr(&run));
 }
 
@@ -114,12 +118,9 @@ fn a_context_for_another_study_is_refused_before_voxels_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let context = folder.path().join("context.toml");
     fs::write(&context, "study = \"0000000000000000\"\n[patient]\npain_score_0_10 = 7\n").unwrap();
-    let run = screen(
-        &fixture("ct_lumbar"),
-        folder.path(),
-        &["--context", context.to_str().unwrap()],
-    )
-    .code(2);
+    let run =
+        screen(&fixture("ct_lumbar"), folder.path(), &["--context", context.to_str().unwrap()])
+            .code(2);
     assert!(stderr(&run).contains("context"), "{}", stderr(&run));
 }
 

@@ -3,6 +3,14 @@
 //! `least` is what was reached when the row was written, so that a change that loses a body is
 //! seen; the table in docs/ACCURACY.md has the errors.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "what was measured is printed; a test that cannot go on has failed"
+)]
+
 mod common;
 
 use std::path::Path;
@@ -111,8 +119,12 @@ fn spines_are_found_as_often_as_when_last_measured() {
         let out = tempfile::tempdir().unwrap();
         screen(&data.join(one.folder), out.path(), &["--no-pictures"]).success();
         let score = &evaluation(out.path(), &data.join(one.truth))["vertebrae"];
-        let (found, false_ones) = (score["found"].as_u64().unwrap(), score["false_vertebrae"].as_u64().unwrap());
-        println!("{}: {found} of {} found, {false_ones} false ({})", one.folder, score["expected"], one.what);
+        let (found, false_ones) =
+            (score["found"].as_u64().unwrap(), score["false_vertebrae"].as_u64().unwrap());
+        println!(
+            "{}: {found} of {} found, {false_ones} false ({})",
+            one.folder, score["expected"], one.what
+        );
         if found < one.least || false_ones > one.most_false || score["level_wrong"] != 0 {
             wrong.push(format!("{}: {score:#}", one.folder));
         }

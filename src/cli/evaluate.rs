@@ -25,10 +25,9 @@ pub(super) struct Arguments {
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let file = findings_file(&arguments.results)?;
-    let findings: Findings =
-        serde_json::from_str(&super::read_text(&file)?).map_err(|error| {
-            Failure::usage(format!("{}: {error}", file.display()), "give a findings.json".to_owned())
-        })?;
+    let findings: Findings = serde_json::from_str(&super::read_text(&file)?).map_err(|error| {
+        Failure::usage(format!("{}: {error}", file.display()), "give a findings.json".to_owned())
+    })?;
     let truth = Truth::parse(&super::read_text(&arguments.truth)?).map_err(|error| {
         Failure::usage(
             format!("{}: {error}", arguments.truth.display()),

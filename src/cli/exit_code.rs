@@ -21,14 +21,8 @@ pub enum Exit {
 
 impl Exit {
     /// All of them, by code.
-    pub const ALL: [Self; 6] = [
-        Self::Complete,
-        Self::Bug,
-        Self::Usage,
-        Self::Partly,
-        Self::NothingToScreen,
-        Self::Output,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Complete, Self::Bug, Self::Usage, Self::Partly, Self::NothingToScreen, Self::Output];
 
     /// The number the shell sees.
     pub const fn code(self) -> u8 {
@@ -47,7 +41,9 @@ impl Exit {
         match self {
             Self::Complete => "every study was processed, whatever was found",
             Self::Bug => "a bug: at least one study broke off; the others are complete",
-            Self::Usage => "arguments, settings, rulebook or context are wrong; nothing was processed",
+            Self::Usage => {
+                "arguments, settings, rulebook or context are wrong; nothing was processed"
+            }
             Self::Partly => {
                 "partly done: something that should be an image could not be read; what could be is complete"
             }

@@ -64,7 +64,7 @@ struct Failure {
 }
 
 impl Failure {
-    fn usage(what: impl ToString, help: impl Into<Option<String>>) -> Self {
+    fn usage(what: impl std::fmt::Display, help: impl Into<Option<String>>) -> Self {
         Self { exit: Exit::Usage, what: what.to_string(), help: help.into() }
     }
 }

@@ -33,7 +33,12 @@ pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<Exit, Failure> {
         what: error.to_string(),
         help: Some("give a folder that can be written with --output".to_owned()),
     })?;
-    let text = format!("{} written to {} (seed {})", arguments.name, arguments.output.display(), spec.seed);
+    let text = format!(
+        "{} written to {} (seed {})",
+        arguments.name,
+        arguments.output.display(),
+        spec.seed
+    );
     output::message(quiet, &text);
     Ok(Exit::Complete)
 }

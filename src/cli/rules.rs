@@ -42,16 +42,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
                 .collect();
             output::result(&lines.join("\n"));
         }
-        Command::Explain { rule } => match explain_rule(&rulebook, rule) {
-            Some(text) => output::result(&text),
-            None => {
+        Command::Explain { rule } => {
+            let Some(text) = explain_rule(&rulebook, rule) else {
                 let ids = rulebook.rules.iter().map(|rule| rule.id.as_str());
                 return Err(Failure::usage(
                     format!("no rule is named '{rule}'"),
                     super::nearest(rule, ids).map(|near| format!("did you mean '{near}'?")),
                 ));
-            }
-        },
+            };
+            output::result(&text);
+        }
         Command::Check => output::result(&format!(
             "{}: {} rules, no mistakes found",
             rulebook.title(),

@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<Exit, Failure> {
     let progress = output::Progress::new(quiet || arguments.json);
     let result = screen(&arguments.path, &arguments.output, &options, &|e| progress.show(e));
     progress.end();
-    let record = result.map_err(failure)?;
+    let record = result.map_err(|error| failure(&error))?;
     if arguments.json {
         output::result(&super::to_json(&record)?);
     } else {
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<Exit, Failure> {
     Ok(Exit::from_code(record.exit_code))
 }
 
-fn failure(error: RunError) -> Failure {
+fn failure(error: &RunError) -> Failure {
     let what = error.to_string();
     match error {
         RunError::Path(_) => Failure::usage(what, "give a folder or file that exists".to_owned()),
@@ -108,9 +108,9 @@ pub(super) fn context(file: Option<&PathBuf>) -> Result<Option<ClinicalContext>,
         Some("json") => ContextFormat::Json,
         _ => ContextFormat::Toml,
     };
-    ClinicalContext::parse(&text, format).map(Some).map_err(|error| {
-        Failure::usage(format!("{}: {error}", file.display()), error.hint())
-    })
+    ClinicalContext::parse(&text, format)
+        .map(Some)
+        .map_err(|error| Failure::usage(format!("{}: {error}", file.display()), error.hint()))
 }
 
 fn table(record: &RunRecord) -> String {

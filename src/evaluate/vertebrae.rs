@@ -185,10 +185,8 @@ mod tests {
     #[test]
     fn a_wrong_level_is_told_from_an_unnamed_one() {
         let truth = [body(Some(Level::L1), 0.0, 1.0), body(Some(Level::L2), -30.0, 1.0)];
-        let score = score_vertebrae(
-            &[found("a", 0.0, Some(Level::L2)), found("b", -30.0, None)],
-            &truth,
-        );
+        let score =
+            score_vertebrae(&[found("a", 0.0, Some(Level::L2)), found("b", -30.0, None)], &truth);
         assert_eq!((score.level_right, score.level_wrong, score.level_not_named), (0, 1, 1));
     }
 }

@@ -5,12 +5,12 @@ mod bit_mask;
 mod components;
 mod convolve;
 mod distribution;
-mod morphology;
-mod profile;
-mod resample;
 pub mod fft_2d;
 pub mod gaussian_2d;
+mod morphology;
 pub mod plane;
+mod profile;
+mod resample;
 
 pub use array3::Array3;
 pub use bit_mask::BitMask;

@@ -35,7 +35,8 @@ pub(super) fn choose(series: &[(&Series, &RoleAssessment)]) -> Vec<Result<(), St
             .then_with(|| sharpness(ra.role).cmp(&sharpness(rb.role)))
             .then_with(|| sa.id.cmp(&sb.id))
     });
-    let mut results: Vec<Result<(), String>> = kinds.iter().cloned().map(|k| k.map(|_| ())).collect();
+    let mut results: Vec<Result<(), String>> =
+        kinds.iter().cloned().map(|k| k.map(|_| ())).collect();
     let mut taken: Vec<usize> = Vec::new();
     for n in order {
         let better = taken.iter().find(|&&m| {
@@ -151,7 +152,8 @@ mod tests {
 
     #[test]
     fn the_thinnest_then_softest_series_of_a_volume_is_taken_in_any_order() {
-        let (thick, bone, soft) = (series("a", 5.0, 0.0), series("b", 1.0, 0.0), series("c", 1.0, 0.0));
+        let (thick, bone, soft) =
+            (series("a", 5.0, 0.0), series("b", 1.0, 0.0), series("c", 1.0, 0.0));
         let (s, b) = (role(Role::CtSoft), role(Role::CtBone));
         let chosen = choose(&[(&thick, &s), (&bone, &b), (&soft, &s)]);
         assert!(chosen[0].is_err() && chosen[1].is_err() && chosen[2].is_ok());

@@ -4,9 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::run_record::{
-    FileEntry, RUN_SCHEMA, RunProblem, RunRecord, StudyEntry, StudyOutcome,
-};
+use super::run_record::{FileEntry, RUN_SCHEMA, RunProblem, RunRecord, StudyEntry, StudyOutcome};
 use super::study::{Options, StudyResult, study, tool};
 use crate::discover::{DiscoverError, discover};
 use crate::eligibility::StudyMatch;
@@ -38,7 +36,9 @@ pub enum RunError {
     #[error(transparent)]
     Path(#[from] DiscoverError),
     /// The clinical context belongs to no study of the folder.
-    #[error("the clinical context names a study or patient that is not among the {studies} studies of the folder")]
+    #[error(
+        "the clinical context names a study or patient that is not among the {studies} studies of the folder"
+    )]
     ContextMatchesNoStudy {
         /// Studies found.
         studies: usize,
@@ -188,9 +188,10 @@ fn all_problems(intake: &Intake, problems: &[Problem]) -> Vec<RunProblem> {
         | FileOutcome::Failed(problem) => Some((problem, Some(&file.path))),
     });
     let of_studies = intake.studies.iter().flat_map(|study| {
-        study.problems.iter().chain(study.series.iter().flat_map(|s| {
-            s.problems.iter().chain(&s.not_a_volume)
-        }))
+        study
+            .problems
+            .iter()
+            .chain(study.series.iter().flat_map(|s| s.problems.iter().chain(&s.not_a_volume)))
     });
     of_studies
         .chain(problems)

@@ -81,7 +81,11 @@ pub(super) fn tool(settings: &Settings) -> Tool {
         name: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         decoders: codecs::ALL.iter().map(|codec| codec.name.to_owned()).collect(),
-        settings: settings.changed().iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        settings: settings
+            .changed()
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect(),
     }
 }
 
@@ -112,37 +116,32 @@ pub fn study(
             problems.push(problem.clone());
             outcome.problems.push(problem);
         }
-        match choice {
-            Err(reason) => outcome.screened = Err(reason),
-            Ok(()) => {
-                progress(begun, number);
-                begun += 1;
-                match volume::load(series, &options.limits) {
-                    Err(error) => {
-                        incomplete = true;
-                        let problem = error.problem();
-                        problems.push(problem.clone());
-                        outcome.screened = Err(problem.sentence.clone());
-                        outcome.problems.push(problem);
-                    }
-                    Ok(loaded) => {
-                        incomplete |= !loaded.failed_slices.is_empty();
-                        problems.extend(loaded.problems.iter().cloned());
-                        outcome.problems.extend(loaded.problems);
-                        screen_series(&loaded.image, &mut outcome, options, &mut pictures)?;
-                    }
-                }
+        if let Err(reason) = choice {
+            outcome.screened = Err(reason);
+            outcomes.push(outcome);
+            continue;
+        }
+        progress(begun, number);
+        begun += 1;
+        match volume::load(series, &options.limits) {
+            Err(error) => {
+                incomplete = true;
+                let problem = error.problem();
+                problems.push(problem.clone());
+                outcome.screened = Err(problem.sentence.clone());
+                outcome.problems.push(problem);
+            }
+            Ok(loaded) => {
+                incomplete |= !loaded.failed_slices.is_empty();
+                problems.extend(loaded.problems.iter().cloned());
+                outcome.problems.extend(loaded.problems);
+                screen_series(&loaded.image, &mut outcome, options, &mut pictures)?;
             }
         }
         outcomes.push(outcome);
     }
-    let findings = assemble(
-        study,
-        &outcomes,
-        tool(&options.settings),
-        absence_rules_out,
-        options.identifiers,
-    );
+    let findings =
+        assemble(study, &outcomes, tool(&options.settings), absence_rules_out, options.identifiers);
     let verdict =
         crate::eligibility::assess(&findings, options.context.as_ref(), &options.rulebook)?;
     Ok(StudyResult { findings, verdict, pictures, problems, incomplete })
@@ -221,8 +220,7 @@ fn draw(
     series: &crate::series::SeriesId,
     index: usize,
 ) -> Option<(report::Picture, String)> {
-    let location: &Location =
-        observation.location.as_ref().filter(|_| is_finding(observation))?;
+    let location: &Location = observation.location.as_ref().filter(|_| is_finding(observation))?;
     let vertebra = match &observation.site {
         Site::Vertebra(id) => anatomy.vertebrae.iter().find(|vertebra| vertebra.id == *id),
         Site::Region(..) | Site::Series => None,
@@ -236,7 +234,8 @@ fn draw(
         },
     );
     let title = format!("{}  {}  {place}", observation.feature, observation.status);
-    let subject = report::PictureSubject { title: &title, location, vertebra: vertebra.map(|v| &v.id) };
+    let subject =
+        report::PictureSubject { title: &title, location, vertebra: vertebra.map(|v| &v.id) };
     Some((
         report::finding_picture(image, anatomy, &subject),
         picture_name(series, index, observation),

@@ -1,6 +1,8 @@
 //! What the tests of the command share.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stderr, reason = "what was left out is said")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -95,6 +95,8 @@ fn assess_with(
         canal: None,
         vertebrae,
         tissue_quotients: None,
+        body_outline: None,
+        bone: None,
         problems: Vec::new(),
     };
     let series = SeriesId("made".to_owned());
@@ -208,6 +210,7 @@ fn absent_is_never_said_without_discs_others_or_the_whole_body() {
         },
         |_, _, _, _| MARROW,
     );
+    assert_eq!(without_discs[2].status, Status::Indeterminate);
     assert_eq!(without_discs[2].reason, Some(Reason::ReferenceTissueNotFound));
     let cut = assess_with(|v| v[5].fraction_in_view = Share::new(0.8), |_, _, _, _| MARROW);
     assert_eq!(cut[5].reason, Some(Reason::PartlyOutsideFieldOfView));
