@@ -209,12 +209,14 @@ static SPEC: Spec = Spec {
         named in the answer 'absent'. From z 5 a focus is present, from z 3 indeterminate (look \
         here). With fewer than two other bodies nothing is called absent.",
     limits: "Vertebral bodies of the thoracic and lumbar spine only: not pedicles, arch, neck, \
-        sacrum. Own trial, inserted lesions: 89 % of at least 1 ml and 100 HU, 67 % of 0.3-1 ml \
-        and 100 HU, a third of fainter ones (z 3); 0.2-0.3 false flags per body: ossification at the front, endplate sclerosis, \
-        dense trabeculae round the basivertebral vein. A patient whose whole spine is dense is \
-        not seen by comparison; above 350 HU the answer is indeterminate. Volumes are those of \
-        the part inside the core above half of the contrast. Tube voltage is not corrected for \
-        in the bone-island limits.",
+        sacrum. Inserted foci in ten development scans, bodies as found: 85 % of at least 1 ml \
+        and 100 HU are present or indeterminate (69 % present; 52 foci), 61 % (47 %; 36 foci) of \
+        0.3-1 ml and 100 HU, a third of fainter ones; on new patients expect less. Untouched, 31 bodies that \
+        could be assessed: 3 falsely present, 9 falsely indeterminate (ossification at the \
+        front, endplate sclerosis, dense pedicle bases, trabeculae round the basivertebral \
+        vein). A patient whose whole spine is dense is not seen by comparison; above 350 HU the \
+        answer is indeterminate. Volumes are those of the part inside the core above half of the \
+        contrast. Tube voltage is not corrected for in the bone-island limits.",
     needs: &[
         Need::Roles(&[Role::CtSoft, Role::CtBone, Role::CtLung]),
         Need::Bodies,
