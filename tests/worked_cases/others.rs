@@ -26,7 +26,7 @@ spinal_canal_involvement = false
 fn context(study: &str, patient: &str, sites: &[(&str, &str)]) -> String {
     let mut text = format!("study = \"{study}\"\n[patient]\n{READY}{patient}\n");
     for (name, values) in sites {
-        text += &format!("[[site]]\n{name}\n{values}\n");
+        text.push_str(&format!("[[site]]\n{name}\n{values}\n"));
     }
     text
 }
