@@ -24,11 +24,9 @@ spinal_canal_involvement = false
 ";
 
 fn context(study: &str, patient: &str, sites: &[(&str, &str)]) -> String {
-    let mut text = format!("study = \"{study}\"\n[patient]\n{READY}{patient}\n");
-    for (name, values) in sites {
-        text.push_str(&format!("[[site]]\n{name}\n{values}\n"));
-    }
-    text
+    let sites: Vec<String> =
+        sites.iter().map(|(name, values)| format!("[[site]]\n{name}\n{values}\n")).collect();
+    format!("study = \"{study}\"\n[patient]\n{READY}{patient}\n{}", sites.concat())
 }
 
 fn one_vertebra(study: &str, level: Level, feature: FeatureId) -> Findings {
