@@ -98,7 +98,7 @@ static SPEC: Spec = Spec {
     method: "Median signal of the middle of each body (3 mm inside its surface, 30 mm wide) over the \
         median of the adjacent discs, over paraspinal muscle, and over the other bodies of the series \
         (each divided by its own discs first). All three low: present. Also the darkest ball of 8 mm, \
-        outside the rear-middle third where the basivertebral vein runs, over the body's own median \
+        outside the place of the basivertebral vein, over the body's own median \
         and over the discs.",
     limits: "Fractures, Schmorl nodes and Modic changes look alike; red marrow of the young and \
         patients whose whole marrow is replaced have no normal body to compare with. Lesions below \
@@ -163,6 +163,10 @@ fn refusal(context: &Context<'_>, vertebra: &Vertebra) -> Option<Reason> {
 
 /// The quotients that decide about one vertebra.
 struct Quotients {
+    /// The discs are those of a neighbour: nothing is called present or absent on them.
+    discs_borrowed: bool,
+    /// Signal of the discs.
+    disc: f64,
     body_over_disc: f64,
     body_over_muscle: Option<f64>,
     body_over_others: Option<f64>,
@@ -177,7 +181,13 @@ impl Quotients {
     fn of(measured: &[Option<Measured>], n: usize) -> Option<Self> {
         let own = measured.get(n)?.as_ref()?;
         let marrow = own.marrow.as_ref()?.median;
-        let disc = own.discs.as_ref()?.median;
+        let discs_of = |m: Option<usize>| -> Option<f64> {
+            Some(measured.get(m?)?.as_ref()?.discs.as_ref()?.median)
+        };
+        // Where the own discs could not be measured, those of the nearest body stand in.
+        let nearest = [n.checked_sub(1), Some(n + 1), n.checked_sub(2), Some(n + 2)];
+        let borrowed = own.discs.is_none();
+        let disc = discs_of(Some(n)).or_else(|| nearest.into_iter().find_map(discs_of))?;
         let mut others: Vec<f64> = measured
             .iter()
             .enumerate()
@@ -188,6 +198,8 @@ impl Quotients {
         let muscle = own.muscle.as_ref().map(|m| m.median);
         let ball = own.ball.as_ref().map(|b| b.median);
         Some(Self {
+            discs_borrowed: borrowed,
+            disc,
             body_over_disc: marrow / disc,
             body_over_muscle: muscle.map(|m| marrow / m),
             body_over_others: others.map(|o| marrow / disc / o),
@@ -266,19 +278,20 @@ fn judge(
     let end_of_field = at_end_of_field(measured, n);
     let cut = vertebra.fraction_in_view.get() < 0.95;
     let suspected = diffuse != Verdict::Normal || focal != Verdict::Normal;
-    let expected =
-        (diffuse != Verdict::Normal).then(|| q.others_over_disc.unwrap_or(NORMAL_OVER_DISC));
+    // What marrow would be here, from the other bodies.
+    let expected = (diffuse != Verdict::Normal)
+        .then(|| q.disc * q.others_over_disc.unwrap_or(NORMAL_OVER_DISC));
     let located = suspected.then(|| locate(context, own, body, expected)).flatten();
-    let decided = if suspected {
+    let decided = if q.discs_borrowed {
+        Some(Reason::ReferenceTissueNotFound)
+    } else if suspected {
         let doubt = Doubt {
             modic,
             end_of_field,
             outline_uncertain: body.confidence.get() < PRESENT_OUTLINE_CONFIDENCE,
-            touches_endplate: located.as_ref().is_none_or(|l| l.touches_endplate),
-            touches_wall: located.as_ref().is_none_or(|l| l.touches_wall),
-            round: located
+            edge: located
                 .as_ref()
-                .is_some_and(|l| is_round(l, context.value(ID, &FOCAL_MIN_VOLUME))),
+                .map_or(Edge::Endplate, |l| Edge::of(l, context.value(ID, &FOCAL_MIN_VOLUME))),
         };
         decide(diffuse, focal, &doubt)
     } else if end_of_field {
@@ -331,19 +344,37 @@ struct Doubt {
     modic: Option<Extent>,
     end_of_field: bool,
     outline_uncertain: bool,
-    touches_endplate: bool,
-    touches_wall: bool,
-    round: bool,
+    edge: Edge,
 }
 
-/// Whether a dark place is a lump rather than a rim: Modic changes and what a wrong outline takes in
-/// are at least twice as long as they are deep.
-fn is_round(located: &Located, least_mm3: f64) -> bool {
-    const LEAST_EXTENT_MM: f64 = 8.0;
-    let [along, across] = located.extents_mm;
-    let (short, long) = (along.min(across), along.max(across));
-    let volume = located.location.volume.map_or(0.0, CubicMillimetres::mm3);
-    volume >= least_mm3 && short >= LEAST_EXTENT_MM && 2.0 * short > long
+/// Whether a dark place is a mere rim at the edge of what is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Edge {
+    /// Inside the body, or a lump that also reaches its edge.
+    None,
+    /// A rim at an endplate: Modic change, Schmorl node.
+    Endplate,
+    /// A rim at the front or rear wall: what an outline a little too wide takes in.
+    Wall,
+}
+
+impl Edge {
+    /// Rims are small, or at least twice as long as they are deep.
+    fn of(located: &Located, least_mm3: f64) -> Self {
+        const LEAST_EXTENT_MM: f64 = 8.0;
+        let [along, across] = located.extents_mm;
+        let (short, long) = (along.min(across), along.max(across));
+        let volume = located.location.volume.map_or(0.0, CubicMillimetres::mm3);
+        if volume >= least_mm3 && short >= LEAST_EXTENT_MM && 2.0 * short > long {
+            Self::None
+        } else if located.touches_endplate {
+            Self::Endplate
+        } else if located.touches_wall {
+            Self::Wall
+        } else {
+            Self::None
+        }
+    }
 }
 
 /// Why a suspected body is indeterminate; `None` is present.
@@ -359,12 +390,12 @@ fn decide(diffuse: Verdict, focal: Verdict, doubt: &Doubt) -> Option<Reason> {
             // The far third is dark as well: no Modic change does that.
             return (doubt.modic == Some(Extent::NearDisc)).then_some(Reason::LookAlike);
         }
-        // Next to an endplate lie Modic changes and Schmorl nodes; next to a wall, what an
-        // outline a little too wide takes in.
-        if doubt.modic.is_some() || (doubt.touches_endplate && !doubt.round) {
-            return Some(Reason::LookAlike);
-        }
-        return (doubt.touches_wall && !doubt.round).then_some(Reason::OutlineUncertain);
+        return match doubt.edge {
+            _ if doubt.modic.is_some() => Some(Reason::LookAlike),
+            Edge::None => None,
+            Edge::Endplate => Some(Reason::LookAlike),
+            Edge::Wall => Some(Reason::OutlineUncertain),
+        };
     }
     if doubt.modic.is_some() {
         return Some(Reason::LookAlike);

@@ -18,11 +18,12 @@ pub struct Fft2d {
 
 /// The smallest size of at least `n` whose only prime factors are 2, 3 and 5.
 pub fn fast_length(n: usize) -> usize {
-    (n.max(1)..)
+    // A power of two lies below twice `n`.
+    (n.max(1)..=2 * n.max(1))
         .find(|&m| {
             let mut rest = m;
             for p in [2, 3, 5] {
-                while rest % p == 0 {
+                while rest.is_multiple_of(p) {
                     rest /= p;
                 }
             }

@@ -271,8 +271,9 @@ fn fit_quadratic(points: &[LocalPoint]) -> Option<EndplateSurface> {
         }
         for r in n + 1..6 {
             let f = a[r][n] / a[n][n];
-            for c in n..7 {
-                a[r][c] -= f * a[n][c];
+            let pivot_row = a[n];
+            for (value, above) in a[r].iter_mut().zip(pivot_row).skip(n) {
+                *value -= f * above;
             }
         }
     }

@@ -121,7 +121,8 @@ pub fn find_chain(slab: &Slab, slab_index: usize) -> Option<Chain> {
             if turn > MOST_TURN || pitch_change > MOST_PITCH_CHANGE {
                 continue;
             }
-            let tilt = candidates[link.upper].normal - (link.direction + before.direction) / 2.0;
+            let tilt =
+                candidates[link.upper].normal - f64::midpoint(link.direction, before.direction);
             let geometry = best[p]
                 - 0.3 * square(pitch_change / 0.25)
                 - 0.3 * square(turn / 20.0)

@@ -163,9 +163,9 @@ fn cheapest_closed_path(cost: &[[f64; RADII]]) -> [usize; DIRECTIONS] {
             for k in 0..RADII {
                 let low = k.saturating_sub(MOST_STEP);
                 let high = (k + MOST_STEP).min(RADII - 1);
-                for p in low..=high {
+                for (p, before) in sum.iter().enumerate().take(high + 1).skip(low) {
                     let d = k as f64 - p as f64;
-                    let total = sum[p] + 0.10 * d * d;
+                    let total = before + 0.10 * d * d;
                     if total < next[k] {
                         next[k] = total;
                         from[n % DIRECTIONS][k] = p as u8;

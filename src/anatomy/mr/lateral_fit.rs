@@ -29,7 +29,7 @@ pub struct LateralFit {
 pub fn fit_lateral(stack: &SagittalStack, bodies: &[BodyBox]) -> LateralFit {
     let count = stack.slices.len();
     let step = (libm::round(SLAB_MM / stack.slice_mm) as usize).clamp(1, count.max(1));
-    let starts: Vec<usize> = (0..).map(|n| n * step).take_while(|s| s + step <= count).collect();
+    let starts: Vec<usize> = (0..count / step).map(|n| n * step).collect();
     let places: Vec<f64> = starts.iter().map(|&s| s as f64 + (step as f64 - 1.0) / 2.0).collect();
     let by_slab: Vec<Vec<f64>> = starts
         .par_iter()

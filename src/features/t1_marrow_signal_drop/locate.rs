@@ -24,19 +24,19 @@ pub struct Located {
 }
 
 /// The dark voxels that hang together with the darkest ball: darker than halfway between it and
-/// normal marrow, which is the body's own median, or `expected_over_disc` times its discs where the
+/// normal marrow, which is the body's own median, or `expected` (from the other bodies) where the
 /// whole body is suspected.
 pub fn locate(
     context: &Context<'_>,
     own: &Measured,
     body: &VertebralBody,
-    expected_over_disc: Option<f64>,
+    expected: Option<f64>,
 ) -> Option<Located> {
     let ball = own.ball.as_ref()?;
     let grid = context.image.grid();
     let median = own.marrow.as_ref()?.median;
-    let normal = match expected_over_disc {
-        Some(expected) => (own.discs.as_ref()?.median * expected).max(median),
+    let normal = match expected {
+        Some(expected) => expected.max(median),
         None => median,
     };
     let limit = f64::midpoint(ball.median, normal);

@@ -208,6 +208,7 @@ fn absent_is_never_said_without_discs_others_or_the_whole_body() {
         },
         |_, _, _, _| MARROW,
     );
+    assert_eq!(without_discs[2].status, Status::Indeterminate);
     assert_eq!(without_discs[2].reason, Some(Reason::ReferenceTissueNotFound));
     let cut = assess_with(|v| v[5].fraction_in_view = Share::new(0.8), |_, _, _, _| MARROW);
     assert_eq!(cut[5].reason, Some(Reason::PartlyOutsideFieldOfView));
