@@ -6,11 +6,11 @@ use crate::series::{Series, SeriesTags};
 pub(super) struct Clues<'a> {
     /// The tags as read.
     pub tags: &'a SeriesTags,
-    /// RescaleIntercept of the first slice.
+    /// `RescaleIntercept` of the first slice.
     pub rescale_intercept: Option<f64>,
     /// Keyword of the free text that is used.
     pub text_source: &'static str,
-    /// SeriesDescription, else ProtocolName, in lower case. One text only: a protocol name
+    /// `SeriesDescription`, else `ProtocolName`, in lower case. One text only: a protocol name
     /// mostly repeats the description, and would count twice.
     text: String,
     words: Vec<String>,
@@ -128,12 +128,12 @@ impl<'a> Clues<'a> {
             ]) || self.piece(&["+c", "c+", "+gd", "+km", "post gad", "post con", "post inj"]))
     }
 
-    /// One of the values of ImageType.
+    /// One of the values of `ImageType`.
     pub(super) fn image_type(&self, any: &[&str]) -> bool {
         has_code(&self.tags.image_type, any)
     }
 
-    /// The third and later values of ImageType (the first two say original or derived, primary
+    /// The third and later values of `ImageType` (the first two say original or derived, primary
     /// or secondary).
     pub(super) fn image_flavour(&self, any: &[&str]) -> bool {
         self.tags.image_type.get(2..).is_some_and(|rest| has_code(rest, any))
@@ -143,22 +143,22 @@ impl<'a> Clues<'a> {
         self.tags.image_type.first().is_some_and(|first| first.eq_ignore_ascii_case("DERIVED"))
     }
 
-    /// One of the values of ScanningSequence.
+    /// One of the values of `ScanningSequence`.
     pub(super) fn scanning_sequence(&self, any: &[&str]) -> bool {
         has_code(&self.tags.scanning_sequence, any)
     }
 
-    /// One of the values of SequenceVariant.
+    /// One of the values of `SequenceVariant`.
     pub(super) fn sequence_variant(&self, any: &[&str]) -> bool {
         has_code(&self.tags.sequence_variant, any)
     }
 
-    /// One of the values of ScanOptions.
+    /// One of the values of `ScanOptions`.
     pub(super) fn scan_options(&self, any: &[&str]) -> bool {
         has_code(&self.tags.scan_options, any)
     }
 
-    /// Whether SequenceName holds one of these pieces.
+    /// Whether `SequenceName` holds one of these pieces.
     pub(super) fn sequence_name(&self, any: &[&str]) -> bool {
         self.tags.sequence_name.as_ref().is_some_and(|name| {
             let name = name.to_lowercase();
@@ -166,7 +166,7 @@ impl<'a> Clues<'a> {
         })
     }
 
-    /// Whether AcquisitionContrast is one of these.
+    /// Whether `AcquisitionContrast` is one of these.
     pub(super) fn acquisition_contrast(&self, any: &[&str]) -> bool {
         self.tags
             .acquisition_contrast
@@ -174,17 +174,17 @@ impl<'a> Clues<'a> {
             .is_some_and(|said| any.iter().any(|code| said.eq_ignore_ascii_case(code)))
     }
 
-    /// RepetitionTime, ms, where given and positive.
+    /// `RepetitionTime`, ms, where given and positive.
     pub(super) fn tr(&self) -> Option<f64> {
         self.tags.repetition_time_ms.filter(|&ms| ms > 0.0)
     }
 
-    /// EchoTime, ms, where given and positive.
+    /// `EchoTime`, ms, where given and positive.
     pub(super) fn te(&self) -> Option<f64> {
         self.tags.echo_time_ms.filter(|&ms| ms > 0.0)
     }
 
-    /// InversionTime, ms; a stored 0 means that there was no inversion.
+    /// `InversionTime`, ms; a stored 0 means that there was no inversion.
     pub(super) fn ti(&self) -> Option<f64> {
         self.tags.inversion_time_ms.filter(|&ms| ms > 0.0)
     }

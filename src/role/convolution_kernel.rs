@@ -1,6 +1,6 @@
 //! What the names of CT reconstruction kernels mean.
 //!
-//! There is no standard for ConvolutionKernel: General Electric writes words, Siemens a family
+//! There is no standard for `ConvolutionKernel`: General Electric writes words, Siemens a family
 //! and a sharpness number (`B70f`, `Br38f`), Philips letters, Canon/Toshiba `FC` numbers, United
 //! Imaging words with underscores. One entry a pattern; the first that fits counts.
 

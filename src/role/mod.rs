@@ -4,8 +4,8 @@
 //! tags ──rules──▶ assess ──▶ RoleAssessment ──pixel_look──▶ with_look ──anatomy──▶ refine
 //! ```
 //! Every rule is one entry of a table ([`rules`](self) for MR and what both share, the kernel
-//! names for CT). To add a rule: one entry there and one test. Free text (SeriesDescription,
-//! else ProtocolName) never decides alone for a role that a feature accepts: what rests on it is
+//! names for CT). To add a rule: one entry there and one test. Free text (`SeriesDescription`,
+//! else `ProtocolName`) never decides alone for a role that a feature accepts: what rests on it is
 //! weak until pixels confirm it in [`refine`].
 
 mod assess;

@@ -36,7 +36,7 @@ pub(super) struct Rule {
     pub test: fn(&Clues<'_>) -> bool,
 }
 
-/// Stands for SeriesDescription, else ProtocolName.
+/// Stands for `SeriesDescription`, else `ProtocolName`.
 pub(super) const TEXT: &str = "text";
 
 const fn rule(
@@ -404,7 +404,7 @@ pub(super) static MR: &[Rule] = &[
     }),
 ];
 
-/// What ContrastBolusAgent says: an agent, a word for none, or nothing.
+/// What `ContrastBolusAgent` says: an agent, a word for none, or nothing.
 fn agent(c: &Clues<'_>) -> Option<bool> {
     let said = c.tags.contrast_bolus_agent.as_ref()?.trim().to_lowercase();
     if said.is_empty() {

@@ -1,5 +1,7 @@
 //! Roles of real series, against the roles that their publishers or a reader gave.
 
+#![allow(clippy::print_stdout, reason = "the table is what the test is run for")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -26,7 +26,7 @@ fn series(id: &str, choice: Choice, problems: Vec<Problem>) -> SeriesRecord {
         role_confidence: 0.82,
         role_evidence: Vec::new(),
         contrast_medium: ContrastMedium::Unknown,
-        geometry: chosen.then(|| GeometryRecord {
+        geometry: chosen.then_some(GeometryRecord {
             size: [512, 512, 134],
             spacing_mm: [0.9765625, 0.9765625, 3.0],
             plane: Plane::Axial,

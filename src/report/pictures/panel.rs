@@ -93,7 +93,7 @@ pub(super) struct Panel {
     bend: Vec<f64>,
     /// The acquired slice shown, counted from 0, where the cut is one.
     pub slice: Option<usize>,
-    /// Values, row by row; NaN where nothing was measured.
+    /// Values, row by row; `NaN` where nothing was measured.
     values: Vec<f32>,
 }
 
