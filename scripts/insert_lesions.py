@@ -60,6 +60,8 @@ FEATURE = {
 MIN_FRACTION_IN_VIEW = 0.9
 # A finding belongs to a lesion when its centroid lies within the lesion's radius plus this, mm.
 HIT_MARGIN_MM = 7.0
+# A lesion belongs to the vertebra whose centre is nearest, if it is at most this far.
+VERTEBRA_MM = 30.0
 
 
 class Series:
@@ -495,6 +497,22 @@ def insert(series, name, truth, kinds, seed, out):
     return result
 
 
+# Answers of a feature at the vertebra of a lesion, worst last; only "found" counts as found.
+STATES = ("found", "indeterminate", "not_assessed", "absent", "no vertebra", "no result")
+
+
+def answer(document, lesion):
+    """What the coverage says of the lesion's feature at the vertebra nearest to it."""
+    vertebrae = document["anatomy"]["vertebrae"]
+    distance = [float(np.linalg.norm(np.subtract(v["body_centroid_lps_mm"], lesion["centroid_lps_mm"]))) for v in vertebrae]
+    if not distance or min(distance) > VERTEBRA_MM:
+        return "no vertebra"
+    near = vertebrae[int(np.argmin(distance))]["id"]
+    said = [c["status"] for c in document["coverage"] if c.get("vertebra") == near and c["feature"] == lesion["feature"]]
+    # Present elsewhere in the body is no hit: for this lesion it is as good as absent.
+    return next((s for s in said if s in ("indeterminate", "not_assessed")), "absent")
+
+
 def report(results, made):
     """Markdown table of found, missed and false."""
     truths = [json.loads(p.read_text()) for p in sorted(Path(made).glob("**/truth.json"))]
@@ -504,7 +522,8 @@ def report(results, made):
         path = Path(results) / truth["study_id"] / "findings.json"
         findings, missing = [], not path.exists()
         if not missing:
-            findings = json.loads(path.read_text()).get("findings", [])
+            document = json.loads(path.read_text())
+            findings = document["findings"]
         used = set()
         for lesion in truth["lesions"]:
             radius = (3 * lesion["volume_mm3"] / (4 * np.pi)) ** (1 / 3)
@@ -517,7 +536,7 @@ def report(results, made):
                         hits.append((distance, n))
             used |= {n for _, n in hits}
             present = [h for h in hits if findings[h[1]].get("status") == "present"]
-            state = "no result" if missing else "found" if present else "indeterminate" if hits else "missed"
+            state = "no result" if missing else "found" if present else "indeterminate" if hits else answer(document, lesion)
             where = f"{min(present or hits)[0]:.1f}" if hits else ""
             rows.append((truth["name"], lesion, radius, state, where))
             if lesion["contrast_unit"] == "HU":
@@ -527,21 +546,18 @@ def report(results, made):
             else:
                 band = "signal under 0.6" if lesion["contrast"] < 0.6 else "signal 0.6 and more"
             size = "under 1 ml" if lesion["volume_mm3"] < 1000 else "1 ml and more"
-            counts = summary.setdefault((lesion["kind"], band, size), [0, 0, 0])
-            counts[0] += 1
-            counts[1] += state == "found"
-            counts[2] += state == "indeterminate"
+            summary.setdefault((lesion["kind"], band, size), []).append(state)
         extra = {}
         for n, finding in enumerate(findings):
             if n not in used and finding.get("kind") in FEATURE.values():
                 extra.setdefault((finding["kind"], finding.get("status", "")), 0)
                 extra[(finding["kind"], finding.get("status", ""))] += 1
         false_rows += [(truth["name"], kind, status, count, len(truth["untouched"])) for (kind, status), count in sorted(extra.items())]
-    print("| kind | strength | size | inserted | found | indeterminate (counted as missed) |\n|---|---|---|---|---|---|")
-    for (kind, band, size), (total, found, unsure) in sorted(summary.items()):
-        print(f"| {kind} | {band} | {size} | {total} | {found} | {unsure} |")
-    total, found = len(rows), sum(r[3] == "found" for r in rows)
-    print(f"| **all** | | | **{total}** | **{found}** | {sum(r[3] == 'indeterminate' for r in rows)} |\n")
+    print("| kind | strength | size | inserted | " + " | ".join(STATES) + " |\n" + "|---" * (4 + len(STATES)) + "|")
+    summary[("**all**", "", "")] = [row[3] for row in rows]
+    for (kind, band, size), states in sorted(summary.items()):
+        print(f"| {kind} | {band} | {size} | {len(states)} | " + " | ".join(str(states.count(state)) for state in STATES) + " |")
+    print()
     print("| series | level | kind | strength | ml | result | mm off |\n|---|---|---|---|---|---|---|")
     for name, lesion, radius, state, where in rows:
         print(f"| {name} | {lesion['level'] or '?'} | {lesion['kind']} | {lesion['contrast']:g} {lesion['contrast_unit']} | {lesion['volume_mm3'] / 1000:.2f} | {state} | {where} |")
