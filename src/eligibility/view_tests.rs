@@ -7,12 +7,12 @@ use super::view::{Datum, SiteView, View, ViewError, build};
 use crate::findings::schema::Findings;
 
 /// Findings with the given vertebrae (`id`, `series`, `level`, `z`), coverage rows and findings.
+#[allow(clippy::needless_pass_by_value, reason = "callers write the lists in place")]
 fn findings(
     vertebrae: &[(&str, &str, Value, f64)],
-    coverage: impl Into<Value>,
+    coverage: Vec<Value>,
     found: Vec<Value>,
 ) -> Findings {
-    let coverage = coverage.into();
     let series: std::collections::BTreeSet<&str> = vertebrae.iter().map(|v| v.1).collect();
     let series: Vec<Value> = series
         .into_iter()
