@@ -10,6 +10,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::format_collect,
+    clippy::format_push_string,
     reason = "a test may fail loudly"
 )]
 
