@@ -273,6 +273,15 @@ impl Answer {
         assert!(!found, "{outcome}:\n{}", self.listing());
     }
 
+    pub fn must_not_propose(&self, outcome: &str) {
+        let proposed = self
+            .verdict
+            .outcomes
+            .iter()
+            .any(|record| record.outcome == outcome && record.shown == Shown::Proposed);
+        assert!(!proposed, "{outcome}:\n{}", self.listing());
+    }
+
     /// Outcomes that are proposed or provisional.
     pub fn shown_words(&self) -> BTreeSet<&str> {
         self.verdict

@@ -280,7 +280,8 @@ fn w12_a_pump_is_considered_for_pain_that_remains_and_only_mentioned_before() {
     for outcome in ["followup_revisit_pump", "discuss_analgesia", "request_physical_exam"] {
         left.expect(outcome, &["patient"]);
     }
-    left.must_not_anywhere("caution_sclerotic");
+    // Cement hides density: the caution may stand as unknown, it is never said to hold.
+    left.must_not_propose("caution_sclerotic");
     let diffuse =
         answer(&treated, &context("w12", "diffuse_pain = true\nanalgesia_adequate = false", &[]));
     for outcome in [
