@@ -1,5 +1,7 @@
 //! The command line: one file for each subcommand. Knows all rooms; nobody imports it.
 
+#![warn(clippy::indexing_slicing)]
+
 mod assess;
 mod evaluate;
 mod exit_code;

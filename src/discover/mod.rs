@@ -4,6 +4,8 @@
 //! told from its bytes by the room `series`, which opens each file once. [`archive_kind`] is the
 //! part of that question that belongs to this room.
 
+#![warn(clippy::indexing_slicing)]
+
 mod archive;
 mod walk;
 

@@ -7,6 +7,8 @@
 //! a [`view`], in which what is unknown has no key; rules ask it with [conditions](condition) that
 //! passed the [`checker`]; [`evaluate`] decides what is shown and derives what to ask for.
 
+#![warn(clippy::indexing_slicing)]
+
 pub mod checker;
 pub mod condition;
 pub mod context;

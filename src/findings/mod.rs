@@ -1,5 +1,7 @@
 //! Observations of a study as findings, coverage and limitations (schema v1).
 
+#![warn(clippy::indexing_slicing)]
+
 mod assemble;
 pub mod schema;
 

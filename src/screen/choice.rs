@@ -1,5 +1,7 @@
 //! Which series of a study are screened: one for each kind of image and volume.
 
+#![allow(clippy::indexing_slicing, reason = "indices run over the list they were made from")]
+
 use crate::geometry::Plane;
 use crate::role::RoleAssessment;
 use crate::series::Series;

@@ -2,6 +2,8 @@
 //!
 //! [`run`] takes a folder and writes results; [`study`] takes one [`Study`] and gives them back.
 
+#![warn(clippy::indexing_slicing)]
+
 mod choice;
 mod run;
 mod run_record;

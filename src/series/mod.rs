@@ -6,6 +6,8 @@
 //! (`measure`). Guarantees: no file can stop the reading of another, nothing depends on file names
 //! or order, every file has an outcome.
 
+#![warn(clippy::indexing_slicing)]
+
 mod dataset;
 mod digest;
 mod header;

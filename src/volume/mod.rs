@@ -5,6 +5,8 @@
 //! (`validity`). Guarantees: memory is checked before it is taken, a slice that fails is masked
 //! and named, the same series gives the same voxels for any number of threads.
 
+#![warn(clippy::indexing_slicing)]
+
 pub mod codecs;
 mod error;
 mod load;

@@ -1,5 +1,10 @@
 //! Volumes in memory.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "offsets come from the grid that the voxels were made for"
+)]
+
 use crate::geometry::{ContinuousIndex, Grid, LpsPoint};
 use crate::kernels::BitMask;
 

@@ -9,6 +9,11 @@
 //!          three are (nearly) zero, a run of equal samples is coded instead.
 //! ```
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "rows and contexts are arrays of our own, indexed by what was clamped to them; a panic is contained"
+)]
+
 use super::{Codec, CodecError, SpareBits};
 use crate::series::PixelLayout;
 
