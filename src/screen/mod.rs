@@ -1,6 +1,6 @@
 //! The way of the data from a folder to results: the rooms in their order, nothing of its own.
 //!
-//! [`run`] takes a folder and writes results; [`study`] takes one [`Study`] and gives them back.
+//! [`run`] takes a folder and writes results; [`study`] takes one [`Study`](crate::series::Study) and gives them back.
 
 #![warn(clippy::indexing_slicing)]
 
