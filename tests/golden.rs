@@ -84,6 +84,41 @@ fn threads_file_names_and_file_order_do_not_show_in_any_byte() {
 }
 
 #[test]
+fn a_context_reaches_only_the_study_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["ct_lumbar", "mr_t1_lumbar"] {
+        shuffled_copy(&fixture(name), &folder.path().join("in").join(name));
+    }
+    let context = folder.path().join("context.toml");
+    std::fs::write(
+        &context,
+        "study = \"27741aed29600c39\"\n[patient]\nneurologic_deficit = true\n",
+    )
+    .unwrap();
+    let out = folder.path().join("out");
+    screen(
+        &folder.path().join("in"),
+        &out,
+        &["--no-pictures", "--context", context.to_str().unwrap()],
+    )
+    .success();
+    let verdicts: Vec<Value> = results(&out)
+        .into_iter()
+        .filter(|(name, _)| name.ends_with("verdict.json"))
+        .map(|(_, bytes)| serde_json::from_slice(&bytes).unwrap())
+        .collect();
+    assert_eq!(verdicts.len(), 2);
+    for verdict in &verdicts {
+        let named = verdict["study"] == "27741aed29600c39";
+        assert_eq!(verdict["context_given"], named, "{}", verdict["study"]);
+        let excluded = verdict["outcomes"].as_array().unwrap().iter().any(|outcome| {
+            outcome["outcome"] == "exclude_ablation_alone" && outcome["shown"] == "proposed"
+        });
+        assert_eq!(excluded, named, "{}", verdict["study"]);
+    }
+}
+
+#[test]
 fn results_hold_no_uid_and_no_patient_unless_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let (plain, named) = (folder.path().join("plain"), folder.path().join("named"));

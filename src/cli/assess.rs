@@ -50,12 +50,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             ));
         }
     }
-    let verdict =
-        eligibility::assess(&findings, context.as_ref(), &rulebook).map_err(|error| Failure {
+    let verdict = eligibility::assess(&findings, context.as_ref(), &rulebook).map_err(|error| {
+        if error.is_usage() {
+            return Failure::usage(error, "correct the findings or the context".to_owned());
+        }
+        Failure {
             exit: Exit::Bug,
             what: error.to_string(),
             help: Some("please report it with the rulebook".to_owned()),
-        })?;
+        }
+    })?;
     if arguments.json {
         output::result(&super::to_json(&verdict)?);
     } else {

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::run_record::{FileEntry, RUN_SCHEMA, RunProblem, RunRecord, StudyEntry, StudyOutcome};
-use super::study::{Options, StudyResult, study, tool};
+use super::study::{Options, StudyResult, context_names, study, tool};
 use crate::discover::{DiscoverError, discover};
-use crate::eligibility::StudyMatch;
 use crate::findings::schema::Choice;
 use crate::problem::{Problem, ProblemCode, Severity};
 use crate::report::{ReportError, json, markdown, write_atomically};
@@ -90,13 +89,6 @@ pub fn run(
     };
     write_atomically(&out.join("run.json"), &json(&record)?)?;
     Ok(record)
-}
-
-fn context_names(context: &crate::eligibility::ClinicalContext, study: &Study) -> bool {
-    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let (uid, patient) = (known(&study.study_instance_uid), known(&study.patient_id));
-    context.matches_study(&study.id.to_string(), uid.as_deref(), patient.as_deref())
-        == StudyMatch::ThisStudy
 }
 
 fn screen_one(

@@ -1,7 +1,9 @@
 //! One study: series chosen, read, searched, measured, drawn and judged.
 
 use crate::anatomy::Anatomy;
-use crate::eligibility::{ClinicalContext, EvaluationError, Rulebook, verdict::Verdict};
+use crate::eligibility::{
+    ClinicalContext, EvaluationError, Rulebook, StudyMatch, verdict::Verdict,
+};
 use crate::features::{Context, Location, Observation, Settings, Site};
 use crate::findings::schema::{Findings, Tool};
 use crate::findings::{Screened, SeriesOutcome, assemble, is_finding, picture_name};
@@ -142,8 +144,9 @@ pub fn study(
     }
     let findings =
         assemble(study, &outcomes, tool(&options.settings), absence_rules_out, options.identifiers);
-    let verdict =
-        crate::eligibility::assess(&findings, options.context.as_ref(), &options.rulebook)?;
+    // What is known of one patient never reaches the study of another.
+    let context = options.context.as_ref().filter(|context| context_names(context, study));
+    let verdict = crate::eligibility::assess(&findings, context, &options.rulebook)?;
     Ok(StudyResult { findings, verdict, pictures, problems, incomplete })
 }
 
@@ -166,6 +169,14 @@ fn undecodable(series: &Series) -> Option<Problem> {
         )
         .with_file(&slice.source.path),
     )
+}
+
+/// Whether a clinical context names this study or its patient.
+pub(super) fn context_names(context: &ClinicalContext, study: &Study) -> bool {
+    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let (uid, patient) = (known(&study.study_instance_uid), known(&study.patient_id));
+    context.matches_study(&study.id.to_string(), uid.as_deref(), patient.as_deref())
+        == StudyMatch::ThisStudy
 }
 
 /// A feature that is not built never says `absent`, so it rules nothing out.
