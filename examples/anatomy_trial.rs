@@ -1,0 +1,132 @@
+//! The anatomy of raw CT volumes, for trials: perturbed copies, label masks, timings.
+//!
+//! `cargo run --example anatomy_trial -- [--labels OUT] VOLUME.json ...`: each `<name>.json` (`size` `[ni, nj, nk]`, `origin`,
+//! `step_i`, `step_j`, `step_k` in LPS mm) stands beside `<name>.raw` (int16 Hounsfield units, little endian,
+//! `[k][j][i]`; below -1500 is padding). Prints one line of JSON for each. With `--labels` the
+//! bodies are written to `OUT/<name>.bodies.raw` (one byte per voxel, same order; n for the n-th
+//! vertebra printed). Development only.
+#![allow(
+    missing_docs,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a development tool: it may stop at the first surprise"
+)]
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use osteoflag::anatomy::Anatomy;
+use osteoflag::geometry::{Grid, LpsPoint, LpsVector};
+use osteoflag::kernels::BitMask;
+use osteoflag::volume::{Validity, Volume};
+use serde_json::{Value, json};
+
+/// Below this HU a voxel of the development volumes is padding.
+const PADDING_BELOW_HU: i16 = -1500;
+
+fn floats(v: &Value) -> Vec<f64> {
+    v.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+}
+
+fn load(json: &Path) -> Volume<i16> {
+    let meta: Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    let size = floats(&meta["size"]);
+    let step = |name: &str| {
+        let f = floats(&meta[name]);
+        LpsVector::new(f[0], f[1], f[2])
+    };
+    let origin = floats(&meta["origin"]);
+    let grid = Grid::new(
+        [size[0] as usize, size[1] as usize, size[2] as usize],
+        LpsPoint::new(origin[0], origin[1], origin[2]),
+        step("step_i"),
+        step("step_j"),
+        step("step_k"),
+    )
+    .unwrap();
+    let raw = std::fs::read(json.with_extension("raw")).unwrap();
+    let voxels: Vec<i16> = raw.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+    assert_eq!(voxels.len(), grid.len());
+    let mut padding = BitMask::empty(grid.size());
+    for (at, &v) in voxels.iter().enumerate() {
+        if v < PADDING_BELOW_HU {
+            padding.insert(at);
+        }
+    }
+    let validity =
+        Validity { padding: (!padding.is_empty()).then_some(padding), ..Validity::default() };
+    Volume { grid, voxels, validity }
+}
+
+fn body_labels(anatomy: &Anatomy, grid: &Grid) -> Vec<u8> {
+    let mut labels = vec![0_u8; grid.len()];
+    for (n, vertebra) in anatomy.vertebrae.iter().enumerate() {
+        let Some(body) = &vertebra.body else { continue };
+        let Some((mask, _, _)) = body.surface.rasterise(&body.frame, grid) else { continue };
+        for at in mask.offsets() {
+            labels[at] = n as u8 + 1;
+        }
+    }
+    labels
+}
+
+fn point(p: LpsPoint) -> Value {
+    json!([p.x(), p.y(), p.z()])
+}
+
+fn describe(name: &str, anatomy: &Anatomy, seconds: f64) -> Value {
+    let vertebrae: Vec<Value> = anatomy
+        .vertebrae
+        .iter()
+        .map(|v| {
+            json!({
+                "id": v.id,
+                "level": v.level,
+                "level_candidates": v.level_candidates,
+                "body_centroid_lps_mm": point(v.centroid),
+                "fraction_in_view": v.fraction_in_view,
+                "confidence": v.confidence,
+                "body_confidence": v.body.as_ref().map(|body| body.confidence),
+                "problems": v.problems.iter().map(|p| p.code).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let canal: Vec<Value> = anatomy
+        .canal
+        .iter()
+        .flat_map(|canal| &canal.sections)
+        .map(|section| point(section.frame.origin))
+        .collect();
+    json!({
+        "name": name,
+        "seconds": seconds,
+        "vertebrae": vertebrae,
+        "canal": canal,
+        "problems": anatomy.problems.iter().map(|p| p.code).collect::<Vec<_>>(),
+    })
+}
+
+fn main() {
+    let mut labels: Option<PathBuf> = None;
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        if argument == "--labels" {
+            labels = Some(PathBuf::from(arguments.next().unwrap()));
+            continue;
+        }
+        let json = PathBuf::from(argument);
+        let name = json.file_stem().unwrap().to_string_lossy().into_owned();
+        let volume = load(&json);
+        let start = Instant::now();
+        let anatomy = osteoflag::anatomy::ct::find(&volume);
+        let seconds = start.elapsed().as_secs_f64();
+        println!("{}", describe(&name, &anatomy, seconds));
+        if let Some(folder) = &labels {
+            std::fs::create_dir_all(folder).unwrap();
+            let bodies = body_labels(&anatomy, &volume.grid);
+            std::fs::write(folder.join(format!("{name}.bodies.raw")), bodies).unwrap();
+        }
+    }
+}
