@@ -12,7 +12,7 @@ pub(super) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     /// List the built-in phantoms
-    #[arg(long)]
+    #[arg(long, exclusive = true)]
     list: bool,
     #[command(flatten)]
     make: Option<Make>,
