@@ -57,7 +57,7 @@ fn hits_every_lesion(name: &str, out: &std::path::Path) {
     let vertebrae = &evaluation["vertebrae"];
     assert_eq!(vertebrae["found"], vertebrae["expected"], "{vertebrae:#}");
     assert_eq!(vertebrae["false_vertebrae"], 0, "{vertebrae:#}");
-    let lesions = evaluation["lesions"].as_object().unwrap();
+    let lesions = evaluation["lesions"]["kinds"].as_object().unwrap();
     assert!(!lesions.is_empty());
     for (kind, score) in lesions {
         assert_eq!(score["found"], score["expected"], "{kind}: {score}");

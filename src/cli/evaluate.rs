@@ -11,6 +11,7 @@ use crate::evaluate::{
     Kinds, Matching, Options, Sweep, evaluate, pictures, sweep_picture, sweep_table, tables,
 };
 use crate::report::write_atomically;
+use crate::terms::FeatureId;
 use inputs::{Choices, Inputs};
 
 /// Arguments of `osteoflag evaluate`.
@@ -18,13 +19,19 @@ use inputs::{Choices, Inputs};
 pub(super) struct Arguments {
     /// A findings.json, an output folder of screen, or a folder of many
     results: PathBuf,
-    /// Truth: JSON or CSV, or a folder of such files; docs/EVALUATION.md tells how they are told
+    /// Truth: JSON, CSV or label maps (NIfTI, DICOM SEG), or a folder of such files; docs/EVALUATION.md tells how they are told
     /// apart and to which result each belongs
     #[arg(long, value_name = "PATH")]
     truth: PathBuf,
     /// Series to compare where the truth names none [default: the one with the most vertebrae]
     #[arg(long, value_name = "ID")]
     series: Option<String>,
+    /// Kind of the lesions of a label map whose labels are not named like features
+    #[arg(long, value_name = "FEATURE")]
+    lesion_kind: Option<FeatureId>,
+    /// Most memory for one label map, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    max_memory: u64,
     /// Leave out truths that have no result, instead of counting all of theirs as missed
     #[arg(long)]
     subset: bool,
@@ -74,8 +81,17 @@ pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<Exit, Failure> {
         arguments.sweeps.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(
             |error| Failure::usage(error, "first and last value are both taken".to_owned()),
         )?;
-    let mut inputs = Inputs::read(&arguments.results, &arguments.truth)?;
-    let choices = Choices { series: arguments.series.as_deref(), subset: arguments.subset };
+    let mut inputs = Inputs::read(
+        &arguments.results,
+        &arguments.truth,
+        arguments.lesion_kind,
+        arguments.max_memory.saturating_mul(1 << 20),
+    )?;
+    let choices = Choices {
+        series: arguments.series.as_deref(),
+        subset: arguments.subset,
+        max_bytes: arguments.max_memory.saturating_mul(1 << 20),
+    };
     let together = inputs.scans(&choices)?;
     if together.scans.is_empty() {
         return Err(Failure::usage("nothing is left to compare", None));

@@ -11,6 +11,7 @@ pub fn tables(evaluation: &Evaluation) -> Vec<(&'static str, String)> {
         ("summary.csv", summary(evaluation)),
         ("scans.csv", scans(evaluation)),
         ("vertebrae.csv", vertebrae(evaluation)),
+        ("masks.csv", masks(evaluation)),
         ("lesions.csv", lesions(evaluation)),
         ("false_findings.csv", false_findings(evaluation)),
         ("froc.csv", froc(evaluation)),
@@ -106,6 +107,17 @@ fn summary(evaluation: &Evaluation) -> String {
     add("vertebrae_median_error_mm", "", "", v.found.to_string(), &v.median_error_mm);
     let greatest = Estimate { value: v.greatest_error_mm, ..Estimate::default() };
     add("vertebrae_greatest_error_mm", "", "", v.found.to_string(), &greatest);
+    if let Some(masks) = &evaluation.masks {
+        let count = masks.expected.to_string();
+        for (measure, estimate) in [
+            ("masks_mean_dice", &masks.mean_dice),
+            ("masks_mean_dice_paired", &masks.mean_dice_paired),
+            ("masks_mean_average_surface_distance_mm", &masks.mean_average_mm),
+            ("masks_mean_hausdorff_95_mm", &masks.mean_hausdorff_95_mm),
+        ] {
+            add(measure, "", "", count.clone(), estimate);
+        }
+    }
     let mut group = |feature: &str, class: &str, group: &LesionGroup| {
         let count = group.expected.to_string();
         add("sensitivity", feature, class, count.clone(), &group.sensitivity);
@@ -233,6 +245,24 @@ fn vertebrae(evaluation: &Evaluation) -> String {
         matched.chain(missed).collect::<Vec<_>>()
     });
     table(&["scan", "true_level", "state", "vertebra", "given_level", "error_mm"], rows)
+}
+
+fn masks(evaluation: &Evaluation) -> String {
+    let rows = evaluation.cases.iter().flat_map(|case| {
+        case.masks.iter().flat_map(|masks| &masks.masks).map(|mask| {
+            vec![
+                case.name.clone(),
+                mask.label.to_string(),
+                word(mask.found_label.as_ref()),
+                mask.dice.to_string(),
+                number(mask.average_mm),
+                number(mask.hausdorff_95_mm),
+            ]
+        })
+    });
+    let header =
+        ["scan", "label", "found_label", "dice", "average_surface_distance_mm", "hausdorff_95_mm"];
+    table(&header, rows)
 }
 
 fn lesions(evaluation: &Evaluation) -> String {

@@ -15,7 +15,9 @@ mod bootstrap;
 mod csv;
 mod froc;
 mod lesions;
+mod masks;
 mod matching;
+mod nearest;
 mod pairing;
 mod roc;
 mod scan;
@@ -26,6 +28,7 @@ mod sweep;
 mod testing;
 mod truth;
 mod truth_csv;
+mod truth_labels;
 mod units;
 mod vertebrae;
 
@@ -37,6 +40,7 @@ pub use bootstrap::Estimate;
 pub use csv::tables;
 pub use froc::{Froc, FrocPoint, RATES, SensitivityAt};
 pub use lesions::{FalseFinding, LesionRow, LesionState, ScanLesions};
+pub use masks::{MaskPair, MaskScore, MaskSummary, ScanMasks};
 pub use matching::{Kinds, Matching};
 pub use pairing::{Pairing, PairingError, ResultKey, TruthKey, pair};
 pub use roc::{Roc, RocPoint};
@@ -49,6 +53,7 @@ pub use sweep::{
 };
 pub use truth::{Truth, TruthError, TruthLesion, TruthVertebra};
 pub use truth_csv::{TruthRow, parse_csv};
+pub use truth_labels::{lesions_of_labels, vertebrae_of_labels};
 pub use vertebrae::{VertebraMatch, VertebraScore, VertebraSummary};
 
 use agreement::agreement;
@@ -57,7 +62,7 @@ use lesions::{ScanScores, score_lesions};
 use roc::roc;
 use summary::Counted;
 use units::{patient_units, vertebra_units};
-use vertebrae::score_vertebrae;
+use vertebrae::{ScoredScan, score_vertebrae};
 
 /// Value of [`Evaluation::schema`].
 pub const SCHEMA: &str = "osteoflag-evaluation/1";
@@ -103,6 +108,8 @@ pub struct Evaluation {
     pub scans_without_result: usize,
     /// Vertebrae.
     pub vertebrae: VertebraSummary,
+    /// Masks of vertebrae; `null` where no scan has them on both sides.
+    pub masks: Option<MaskSummary>,
     /// Lesions.
     pub lesions: LesionSummary,
     /// ROC curves over vertebrae and patients.
@@ -113,6 +120,15 @@ pub struct Evaluation {
     pub cases: Vec<CaseScore>,
     /// What a reader of the numbers must know.
     pub notes: Vec<String>,
+}
+
+/// File name and text of each schema under `schemas/`.
+pub fn schemas() -> Vec<(&'static str, String)> {
+    let text = |schema: schemars::Schema| format!("{:#}\n", schema.to_value());
+    vec![
+        ("evaluation.schema.json", text(schemars::schema_for!(Evaluation))),
+        ("sweep.schema.json", text(schemars::schema_for!(SweepResult))),
+    ]
 }
 
 /// How it was compared.
@@ -169,6 +185,8 @@ pub struct CaseScore {
     pub matched_by: Option<MatchedBy>,
     /// Vertebrae; `null` where the truth has none listed.
     pub vertebrae: Option<VertebraScore>,
+    /// Masks; `null` unless both sides have them.
+    pub masks: Option<ScanMasks>,
     /// Lesions.
     pub lesions: ScanLesions,
 }
@@ -198,9 +216,20 @@ pub fn evaluate(scans: &[Scan], options: &Options) -> Evaluation {
         .zip(&lesions)
         .map(|((scan, &patient), (lesions, scores))| Counted { patient, scan, lesions, scores })
         .collect();
-    let scored: Vec<(usize, &VertebraScore)> = patient_of
+    let scored: Vec<ScoredScan<'_>> = patient_of
         .iter()
+        .zip(scans)
         .zip(&vertebrae)
+        .filter_map(|((&patient, scan), score)| {
+            let score = score.as_ref()?;
+            Some(ScoredScan { patient, has_result: scan.has_result(), score })
+        })
+        .collect();
+    let masks: Vec<Option<ScanMasks>> =
+        scans.iter().map(|scan| scan.masks.as_ref().map(masks::score_masks)).collect();
+    let masked: Vec<(usize, &ScanMasks)> = patient_of
+        .iter()
+        .zip(&masks)
         .filter_map(|(patient, score)| Some((*patient, score.as_ref()?)))
         .collect();
     let pairs: Vec<_> = lesions.iter().flat_map(|(_, scores)| scores.pairs.clone()).collect();
@@ -211,6 +240,7 @@ pub fn evaluate(scans: &[Scan], options: &Options) -> Evaluation {
         patients: patients.len(),
         scans_without_result: scans.iter().filter(|scan| !scan.has_result()).count(),
         vertebrae: vertebrae::summarise(&scored, &resampler),
+        masks: (!masked.is_empty()).then(|| masks::summarise(&masked, &resampler)),
         lesions: summary::summarise(&counted, options.kinds, &resampler),
         roc: curves(&counted, &vertebrae, &resampler),
         agreement: agreement(&pairs, &resampler),
@@ -219,13 +249,15 @@ pub fn evaluate(scans: &[Scan], options: &Options) -> Evaluation {
             .iter()
             .zip(vertebrae)
             .zip(lesions)
-            .map(|((scan, vertebrae), (lesions, _))| CaseScore {
+            .zip(masks)
+            .map(|(((scan, vertebrae), (lesions, _)), masks)| CaseScore {
                 name: scan.name.clone(),
                 patient: scan.patient.clone(),
                 study: scan.study.clone(),
                 series: scan.series.clone(),
                 matched_by: scan.matched_by,
                 vertebrae,
+                masks,
                 lesions,
             })
             .collect(),

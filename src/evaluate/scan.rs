@@ -44,6 +44,8 @@ pub struct Scan {
     pub coverage: Vec<Coverage>,
     /// What is true.
     pub truth: Truth,
+    /// Masks of both sides on one grid, where there are any.
+    pub masks: Option<super::MaskPair>,
 }
 
 impl Scan {
@@ -91,6 +93,7 @@ impl Scan {
             coverage,
             truth,
             series,
+            masks: None,
         }
     }
 
@@ -107,6 +110,7 @@ impl Scan {
             findings: Vec::new(),
             coverage: Vec::new(),
             truth,
+            masks: None,
         }
     }
 

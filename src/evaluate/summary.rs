@@ -47,7 +47,7 @@ pub struct KindSummary {
     /// Its lesions.
     #[serde(flatten)]
     pub lesions: LesionGroup,
-    /// Scans that could be asked for this kind.
+    /// Scans with a result that could be asked for this kind.
     pub scans: usize,
     /// Present findings on no lesion.
     pub false_findings: usize,
@@ -190,10 +190,12 @@ pub fn summarise(scans: &[Counted<'_>], kinds: Kinds, resampler: &Resampler) -> 
 
 /// Whether a scan counts for a kind, or for all together.
 fn is_asked(scan: &Scan, feature: Option<FeatureId>) -> bool {
-    match feature {
-        Some(feature) => scan.asks(feature),
-        None => scan.truth.lesions.is_some(),
-    }
+    // A scan without a result has no false findings and must not thin out those of the others.
+    scan.has_result()
+        && match feature {
+            Some(feature) => scan.asks(feature),
+            None => scan.truth.lesions.is_some(),
+        }
 }
 
 fn kind(scans: &[Counted<'_>], feature: Option<FeatureId>, resampler: &Resampler) -> KindSummary {

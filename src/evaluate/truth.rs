@@ -110,6 +110,14 @@ pub enum TruthError {
         /// What is wrong.
         what: String,
     },
+    /// A label of a lesion map whose kind nobody told.
+    #[error(
+        "label {label} is not named like a feature; of which kind its lesions are is not known"
+    )]
+    LabelWithoutFeature {
+        /// The label.
+        label: u16,
+    },
     /// Two parts of the truth of one series give the same thing.
     #[error("{what} of one series are given twice")]
     Twice {

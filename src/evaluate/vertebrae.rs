@@ -109,7 +109,7 @@ pub struct VertebraSummary {
     pub id_rate: Estimate,
     /// Mean of the identification rates of the scans, as VerSe's tables.
     pub id_rate_mean_of_scans: Estimate,
-    /// False vertebrae per scan.
+    /// False vertebrae per scan that has a result.
     pub false_per_scan: Estimate,
     /// Median distance of the matched bodies, mm.
     pub median_error_mm: Estimate,
@@ -208,14 +208,31 @@ fn pairs_within(
         .collect()
 }
 
-/// All scans together; `scores` with the patient of each.
-pub fn summarise(scores: &[(usize, &VertebraScore)], resampler: &Resampler) -> VertebraSummary {
+/// The vertebrae of one scan, with what the sums need to know of it.
+pub struct ScoredScan<'a> {
+    /// Its patient.
+    pub patient: usize,
+    /// Whether there is a result: without one it has no false vertebrae, and must not thin out
+    /// those of the others.
+    pub has_result: bool,
+    /// Its vertebrae.
+    pub score: &'a VertebraScore,
+}
+
+/// All scans together.
+pub fn summarise(scans: &[ScoredScan<'_>], resampler: &Resampler) -> VertebraSummary {
+    let scores: Vec<(usize, &VertebraScore)> =
+        scans.iter().map(|scan| (scan.patient, scan.score)).collect();
+    let mut with_result = vec![0_u64; resampler.patients()];
+    for scan in scans {
+        with_result[scan.patient] += u64::from(scan.has_result);
+    }
     let sum = |count: fn(&VertebraScore) -> usize| -> usize {
         scores.iter().map(|(_, score)| count(score)).sum()
     };
     let by_patient = |count: fn(&VertebraScore) -> usize| {
         let mut counts = vec![0_u64; resampler.patients()];
-        for (patient, score) in scores {
+        for (patient, score) in &scores {
             counts[*patient] += count(score) as u64;
         }
         counts
@@ -250,7 +267,7 @@ pub fn summarise(scores: &[(usize, &VertebraScore)], resampler: &Resampler) -> V
             }
             (scans > 0).then(|| rates / f64::from(scans))
         }),
-        false_per_scan: ratio(|s| s.false_vertebrae, |_| 1),
+        false_per_scan: resampler.ratio(&by_patient(|s| s.false_vertebrae), &with_result),
         median_error_mm: resampler.estimate(|times| {
             let mut drawn: Vec<f64> = errors
                 .iter()
@@ -337,12 +354,13 @@ mod tests {
     #[test]
     fn no_truth_and_no_results_give_nothing_and_no_rate() {
         let resampler = Resampler::new(1, 0, 1);
+        let one = |score| ScoredScan { patient: 0, has_result: true, score };
         let empty = score_vertebrae(&[], &[]);
-        let summary = summarise(&[(0, &empty)], &resampler);
+        let summary = summarise(&[one(&empty)], &resampler);
         assert_eq!((summary.found_rate.value, summary.id_rate.value), (None, None));
         assert_eq!(summary.false_per_scan.value, Some(0.0));
         let nothing = score_vertebrae(&[], &[body(Some(Level::L1), 0.0, 1.0)]);
-        let summary = summarise(&[(0, &nothing)], &resampler);
+        let summary = summarise(&[one(&nothing)], &resampler);
         assert_eq!((summary.found_rate.value, summary.id_rate.value), (Some(0.0), Some(0.0)));
     }
 

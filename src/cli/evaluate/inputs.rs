@@ -3,8 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Failure, nearest, read_text};
-use crate::evaluate::{MatchedBy, ResultKey, Scan, Truth, TruthError, TruthKey, pair, parse_csv};
+use crate::evaluate::{
+    MaskPair, MatchedBy, ResultKey, Scan, Truth, TruthError, TruthKey, lesions_of_labels, pair,
+    parse_csv, vertebrae_of_labels,
+};
 use crate::findings::schema::{Choice, Findings, SCHEMA};
+use crate::terms::FeatureId;
+use crate::volume::{LabelMap, read_label_map};
 
 /// Names, without extension, of files below a truth folder that are read as truth wherever they
 /// lie; besides these, files named like a study or series id.
@@ -16,14 +21,26 @@ pub struct LoadedResult {
     pub key: ResultKey,
     /// The findings.
     pub findings: Findings,
+    /// The folder of its file, where `screen --label-maps` puts masks.
+    pub folder: PathBuf,
+}
+
+/// A truth with what pairing needs.
+pub struct LoadedTruth {
+    /// What pairing needs.
+    pub key: TruthKey,
+    /// The truth.
+    pub truth: Truth,
+    /// The label map of its vertebrae, where it came from one.
+    pub labels: Option<LabelMap>,
 }
 
 /// Everything that is compared.
 pub struct Inputs {
     /// Results.
     pub results: Vec<LoadedResult>,
-    /// Truths, each with what pairing needs.
-    pub truths: Vec<(TruthKey, Truth)>,
+    /// Truths.
+    pub truths: Vec<LoadedTruth>,
 }
 
 /// How results and truths are brought together.
@@ -32,6 +49,8 @@ pub struct Choices<'a> {
     pub series: Option<&'a str>,
     /// `--subset`: truths without a result are left out.
     pub subset: bool,
+    /// `--max-memory`, bytes.
+    pub max_bytes: u64,
 }
 
 /// What came of bringing them together.
@@ -44,56 +63,78 @@ pub struct Scans {
 
 impl Inputs {
     /// Reads both sides.
-    pub fn read(results: &Path, truth: &Path) -> Result<Self, Failure> {
+    pub fn read(
+        results: &Path,
+        truth: &Path,
+        lesion_kind: Option<FeatureId>,
+        max_bytes: u64,
+    ) -> Result<Self, Failure> {
         let results = read_results(results)?;
         let known: Vec<&str> = results
             .iter()
             .flat_map(|one| one.key.series.iter().chain([&one.key.study]).map(String::as_str))
             .collect();
-        let truths = read_truths(truth, &known)?;
+        let labels = Labels { lesion_kind, max_bytes };
+        let truths = read_truths(truth, &known, labels)?;
         Ok(Self { results, truths })
     }
 
     /// Brings results and truths together.
     pub fn scans(&self, choices: &Choices<'_>) -> Result<Scans, Failure> {
         let keys: Vec<ResultKey> = self.results.iter().map(|one| one.key.clone()).collect();
-        let truth_keys: Vec<TruthKey> = self.truths.iter().map(|(key, _)| key.clone()).collect();
+        let truth_keys: Vec<TruthKey> = self.truths.iter().map(|one| one.key.clone()).collect();
         let pairing = pair(&keys, &truth_keys)
             .map_err(|error| Failure::usage(&error, error.hint().to_owned()))?;
         let mut notes = pairing.notes.clone();
-        let mut joined: Vec<(String, Truth, Option<(usize, MatchedBy)>)> = Vec::new();
-        for ((key, truth), found) in self.truths.iter().zip(&pairing.of_truth) {
-            let same = joined.iter_mut().find(|(_, other, of)| {
+        let mut joined: Vec<Joined<'_>> = Vec::new();
+        for (one, found) in self.truths.iter().zip(&pairing.of_truth) {
+            let (key, truth) = (&one.key, &one.truth);
+            let same = joined.iter_mut().find(|other| {
                 let result = |of: &Option<(usize, MatchedBy)>| of.map(|(n, _)| n);
+                let series = &other.truth.series_id;
                 found.is_some()
-                    && result(of) == result(found)
-                    && (other.series_id.is_none()
-                        || truth.series_id.is_none()
-                        || other.series_id == truth.series_id)
+                    && result(&other.found) == result(found)
+                    && (series.is_none() || truth.series_id.is_none() || *series == truth.series_id)
             });
             match same {
-                Some((name, other, _)) => other.join(truth.clone()).map_err(|error| {
-                    Failure::usage(
-                        format!("{} and {name}: {error}", key.path),
-                        "give each once; parts in several files may add to each other".to_owned(),
-                    )
-                })?,
-                None => joined.push((name_of(key), truth.clone(), *found)),
+                Some(other) => {
+                    // A label map beside a table of vertebrae gives the masks alone.
+                    let mut more = truth.clone();
+                    if one.labels.is_some() && other.truth.vertebrae.is_some() {
+                        more.vertebrae = None;
+                    } else if other.labels.is_some() && truth.vertebrae.is_some() {
+                        other.truth.vertebrae = None;
+                    }
+                    other.labels = other.labels.or(one.labels.as_ref());
+                    other.truth.join(more).map_err(|error| {
+                        Failure::usage(
+                            format!("{} and {}: {error}", key.path, other.name),
+                            "give each once; parts in several files may add to each other"
+                                .to_owned(),
+                        )
+                    })?;
+                }
+                None => joined.push(Joined {
+                    name: name_of(key),
+                    truth: truth.clone(),
+                    labels: one.labels.as_ref(),
+                    found: *found,
+                }),
             }
         }
         let mut scans = Vec::new();
-        for (name, truth, found) in joined {
+        for Joined { name, truth, labels, found } in joined {
             match found.and_then(|(n, by)| Some((by, self.results.get(n)?))) {
                 Some((by, result)) => {
                     let series = self.checked_series(choices.series, result)?;
-                    scans.push(Scan::new(&name, truth, &result.findings, series, by));
+                    let mut scan = Scan::new(&name, truth, &result.findings, series, by);
+                    scan.masks = masks(&scan, result, labels, choices.max_bytes, &mut notes)?;
+                    scans.push(scan);
                 }
                 None if choices.subset => {
                     notes.push(format!("{name}: left out, there is no result (--subset)"));
                 }
-                None => {
-                    scans.push(Scan::without_result(&name, truth));
-                }
+                None => scans.push(Scan::without_result(&name, truth)),
             }
         }
         for n in pairing.results_without_truth {
@@ -125,6 +166,50 @@ impl Inputs {
             nearest(series, known()).map(|near| format!("did you mean '{near}'?")),
         ))
     }
+}
+
+/// Truths of one series, joined.
+struct Joined<'a> {
+    name: String,
+    truth: Truth,
+    labels: Option<&'a LabelMap>,
+    found: Option<(usize, MatchedBy)>,
+}
+
+/// How label maps are read.
+#[derive(Clone, Copy)]
+struct Labels {
+    lesion_kind: Option<FeatureId>,
+    max_bytes: u64,
+}
+
+/// The masks of both sides on the grid of the result's. Without masks of the result there is
+/// nothing to compare, which is said.
+fn masks(
+    scan: &Scan,
+    result: &LoadedResult,
+    labels: Option<&LabelMap>,
+    max_bytes: u64,
+    notes: &mut Vec<String>,
+) -> Result<Option<MaskPair>, Failure> {
+    let (Some(labels), Some(series)) = (labels, &scan.series) else { return Ok(None) };
+    let file = result.folder.join("label_maps").join(format!("{series}.nii.gz"));
+    if !file.is_file() {
+        notes.push(format!(
+            "{}: masks are not compared, the result has none (screen --label-maps writes them)",
+            scan.name
+        ));
+        return Ok(None);
+    }
+    let found = label_map(&file, max_bytes)?;
+    let expected = labels.on_grid(&found.grid, "").map_err(|error| {
+        Failure::usage(format!("{}: {error}", scan.name), error.hint().to_owned())
+    })?;
+    Ok(Some(MaskPair { grid: found.grid, found: found.labels, expected }))
+}
+
+fn label_map(file: &Path, max_bytes: u64) -> Result<LabelMap, Failure> {
+    read_label_map(file, max_bytes).map_err(|error| Failure::usage(&error, error.hint().to_owned()))
 }
 
 /// The name of a truth for people: its folder where the file's own name says nothing.
@@ -217,12 +302,13 @@ fn read_results(path: &Path) -> Result<Vec<LoadedResult>, Failure> {
                     .collect(),
                 vertebrae: findings.anatomy.vertebrae.len(),
             };
-            Ok(LoadedResult { key, findings })
+            let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+            Ok(LoadedResult { key, findings, folder })
         })
         .collect()
 }
 
-fn read_truths(path: &Path, known: &[&str]) -> Result<Vec<(TruthKey, Truth)>, Failure> {
+fn read_truths(path: &Path, known: &[&str], labels: Labels) -> Result<Vec<LoadedTruth>, Failure> {
     if !path.exists() {
         return Err(missing(path));
     }
@@ -233,33 +319,48 @@ fn read_truths(path: &Path, known: &[&str]) -> Result<Vec<(TruthKey, Truth)>, Fa
             .filter_map(|parent| Some(parent.file_name()?.to_string_lossy().into_owned()))
             .collect();
         folders.reverse();
-        return read_truth(path, folders);
+        return read_truth(path, folders, labels);
     }
     let mut truths = Vec::new();
     for file in files_below(path)? {
-        let is_truth = matches!(extension(&file).as_str(), "json" | "csv");
+        let is_truth = matches!(extension(&file).as_str(), "json" | "csv" | "nii" | "dcm");
         let stem = stem(&file);
         if is_truth && (TRUTH_STEMS.contains(&stem.as_str()) || known.contains(&stem.as_str())) {
-            truths.extend(read_truth(&file, folders_between(path, &file))?);
+            truths.extend(read_truth(&file, folders_between(path, &file), labels)?);
         }
     }
     Ok(truths)
 }
 
+/// Extension in small letters; `nii` for `.nii.gz` as well.
 fn extension(file: &Path) -> String {
-    file.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
+    let name = file.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    name.rsplit_once('.').map_or_else(String::new, |(_, extension)| extension.to_owned())
 }
 
+/// Name without extension.
 fn stem(file: &Path) -> String {
-    file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned()
 }
 
-fn read_truth(file: &Path, folders: Vec<String>) -> Result<Vec<(TruthKey, Truth)>, Failure> {
+fn read_truth(
+    file: &Path,
+    folders: Vec<String>,
+    labels: Labels,
+) -> Result<Vec<LoadedTruth>, Failure> {
     let failure = |error: &TruthError| {
         Failure::usage(
             format!("{}: {error}", file.display()),
-            "docs/EVALUATION.md lists the forms of truth: JSON with vertebrae[] and lesions[], or CSV"
-                .to_owned(),
+            match error {
+                TruthError::LabelWithoutFeature { .. } => {
+                    "give --lesion-kind FEATURE, or name the label like a feature"
+                }
+                _ => "docs/EVALUATION.md lists the forms of truth: JSON with vertebrae[] and lesions[], CSV, label maps",
+            }
+            .to_owned(),
         )
     };
     let key = |folders: &[String], truth: &Truth| TruthKey {
@@ -269,17 +370,32 @@ fn read_truth(file: &Path, folders: Vec<String>) -> Result<Vec<(TruthKey, Truth)
         study: truth.study_id.clone(),
         series: truth.series_id.clone(),
     };
-    let text = read_text(file)?;
-    if extension(file) == "csv" {
-        let rows = parse_csv(&text).map_err(|error| failure(&error))?;
-        return Ok(rows
-            .into_iter()
-            .map(|row| {
-                let folders: Vec<String> = folders.iter().cloned().chain(row.folder).collect();
-                (key(&folders, &row.truth), row.truth)
-            })
-            .collect());
+    match extension(file).as_str() {
+        "csv" => {
+            let rows = parse_csv(&read_text(file)?).map_err(|error| failure(&error))?;
+            Ok(rows
+                .into_iter()
+                .map(|row| {
+                    let folders: Vec<String> = folders.iter().cloned().chain(row.folder).collect();
+                    LoadedTruth { key: key(&folders, &row.truth), truth: row.truth, labels: None }
+                })
+                .collect())
+        }
+        "nii" | "dcm" => {
+            let map = label_map(file, labels.max_bytes)?;
+            // Only a file that is called so holds lesions; all others hold vertebrae.
+            if stem(file) == "lesions" {
+                let truth =
+                    lesions_of_labels(&map.labels, &map.grid, &map.names, labels.lesion_kind)
+                        .map_err(|error| failure(&error))?;
+                return Ok(vec![LoadedTruth { key: key(&folders, &truth), truth, labels: None }]);
+            }
+            let truth = vertebrae_of_labels(&map.labels, &map.grid, &map.names);
+            Ok(vec![LoadedTruth { key: key(&folders, &truth), truth, labels: Some(map) }])
+        }
+        _ => {
+            let truth = Truth::parse(&read_text(file)?).map_err(|error| failure(&error))?;
+            Ok(vec![LoadedTruth { key: key(&folders, &truth), truth, labels: None }])
+        }
     }
-    let truth = Truth::parse(&text).map_err(|error| failure(&error))?;
-    Ok(vec![(key(&folders, &truth), truth)])
 }

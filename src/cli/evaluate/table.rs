@@ -50,18 +50,30 @@ pub fn table(evaluation: &Evaluation) -> String {
             lines.push(format!("missed in {}: {}", case.name, missed.join(" ")));
         }
     }
+    if let Some(masks) = &evaluation.masks {
+        lines.push(format!(
+            "masks                     {} of {} overlap, {} false; Dice {}, of the pairs {}; surface {} mm, 95 % {} mm",
+            masks.paired,
+            masks.expected,
+            masks.false_labels,
+            shown(&masks.mean_dice, 3),
+            shown(&masks.mean_dice_paired, 3),
+            shown(&masks.mean_average_mm, 2),
+            shown(&masks.mean_hausdorff_95_mm, 2)
+        ));
+    }
     let l = &evaluation.lesions;
     if l.scans > 0 {
         lines.push(String::new());
         lines.push(format!(
-            "{:<30} {:>7} {:>6} {:>7} {:>6} {:>6} {:>6}  {:<24} false per scan",
+            "{:<34} {:>7} {:>6} {:>7} {:>6} {:>6} {:>6}  {:<24} false per scan",
             "lesions", "in all", "found", "indet.", "not as", "absent", "other", "sensitivity"
         ));
         lines.push(kind("all", &l.all));
         lines.extend(l.kinds.iter().map(|(feature, one)| kind(&feature.to_string(), one)));
         lines.push(String::new());
         lines.push(format!(
-            "{:<30} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6}  mean of seven",
+            "{:<38} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6}  mean of seven",
             "sensitivity at false per scan", "1/8", "1/4", "1/2", "1", "2", "4", "8"
         ));
         for curve in &l.froc {
@@ -77,7 +89,7 @@ pub fn table(evaluation: &Evaluation) -> String {
                 .map(|text| format!("{text:>6}"))
                 .collect();
             lines.push(format!(
-                "{:<30} {}  {}",
+                "{:<38} {}  {}",
                 format!("{name}{more}"),
                 at.join(" "),
                 shown(&curve.froc.mean_sensitivity, 3)
@@ -127,7 +139,7 @@ pub fn table(evaluation: &Evaluation) -> String {
 fn kind(name: &str, one: &KindSummary) -> String {
     let g = &one.lesions;
     format!(
-        "{:<30} {:>7} {:>6} {:>7} {:>6} {:>6} {:>6}  {:<24} {} {}",
+        "{:<34} {:>7} {:>6} {:>7} {:>6} {:>6} {:>6}  {:<24} {} {}",
         name,
         g.expected,
         g.found,
