@@ -1,0 +1,299 @@
+//! The vertebral bodies into which lesions go: axes, extent and marrow.
+
+use super::canvas::Canvas;
+use super::{BodyPlace, Contrast, InsertError};
+use crate::anatomy::{Anatomy, BodySurface};
+use crate::geometry::{Frame, LocalPoint, LpsPoint, LpsVector};
+use crate::kernels::median;
+
+/// A body with its axes, as the lesions see it.
+pub(super) struct Body {
+    /// Axes; the origin is the given centre.
+    pub(super) frame: Frame,
+    extent: Extent,
+    /// Median of the marrow around the centre.
+    pub(super) marrow: f64,
+    /// Walls that were seen from the centre, of six.
+    pub(super) walls_seen: usize,
+}
+
+/// How far the body reaches from its centre.
+enum Extent {
+    /// The tool's own surface.
+    Surface(BodySurface),
+    /// Half axes, mm: towards left and right, anterior, posterior, up and down.
+    HalfAxes { side: f64, anterior: f64, posterior: f64, up: f64, down: f64 },
+}
+
+/// Exponent of the outline seen from above: 2 is an ellipse, a body is squarer.
+const OUTLINE_EXPONENT: f64 = 2.5;
+
+impl Extent {
+    /// Depth below the surface, mm; negative outside.
+    fn depth(&self, p: LocalPoint) -> f64 {
+        match self {
+            Self::Surface(surface) => surface.position(p).depth(),
+            Self::HalfAxes { side, anterior, posterior, up, down } => {
+                let along = if p.v > 0.0 { *anterior } else { *posterior };
+                let power = |x: f64| libm::pow(x.abs(), OUTLINE_EXPONENT);
+                let ring = power(p.u / side) + power(p.v / along);
+                let radius = libm::pow(ring, 1.0 / OUTLINE_EXPONENT);
+                ((1.0 - radius) * side.min(along)).min(up - p.s).min(p.s + down)
+            }
+        }
+    }
+}
+
+impl Body {
+    /// Depth of a place below the body's surface, mm; negative outside.
+    pub(super) fn depth(&self, at: LpsPoint) -> f64 {
+        self.extent.depth(self.frame.to_local(at))
+    }
+
+    /// Distance from the centre to the surface along a direction of the frame, mm (0 to 40).
+    pub(super) fn reach(&self, direction: LocalPoint) -> f64 {
+        let at = |r: f64| {
+            self.extent.depth(LocalPoint {
+                s: direction.s * r,
+                v: direction.v * r,
+                u: direction.u * r,
+            })
+        };
+        let (mut low, mut high) = (0.0, 40.0);
+        if at(low) <= 0.0 {
+            return 0.0;
+        }
+        for _ in 0..30 {
+            let middle = 0.5 * (low + high);
+            if at(middle) > 0.0 { low = middle } else { high = middle }
+        }
+        low
+    }
+
+    /// Half sizes of the body: towards the sides, front and back, up and down, mm.
+    pub(super) fn half_size(&self) -> [f64; 3] {
+        let reach = |s, v, u| self.reach(LocalPoint { s, v, u });
+        [
+            0.5 * (reach(0.0, 0.0, 1.0) + reach(0.0, 0.0, -1.0)),
+            0.5 * (reach(0.0, 1.0, 0.0) + reach(0.0, -1.0, 0.0)),
+            0.5 * (reach(1.0, 0.0, 0.0) + reach(-1.0, 0.0, 0.0)),
+        ]
+    }
+
+    /// A place given in the frame.
+    pub(super) fn place(&self, s: f64, v: f64, u: f64) -> LpsPoint {
+        self.frame.to_lps(LocalPoint { s, v, u })
+    }
+}
+
+/// Axes of every body from the chain of centres, and the distance to the nearest neighbour, mm.
+///
+/// `order` counts from the head down. Without a neighbour `up` is the head and the distance 30 mm.
+fn axes(places: &[BodyPlace]) -> Vec<(Frame, f64)> {
+    /// Farther apart than this two centres are no neighbours, mm.
+    const FARTHEST_NEIGHBOUR_MM: f64 = 50.0;
+    let mut order: Vec<usize> = (0..places.len()).collect();
+    order.sort_by(|&a, &b| places[b].centroid.z().total_cmp(&places[a].centroid.z()));
+    let mut out = vec![None; places.len()];
+    for (at, &n) in order.iter().enumerate() {
+        let centre = places[n].centroid;
+        let near = |other: Option<&usize>| {
+            let other = places[*other?].centroid;
+            (other.distance(centre) < FARTHEST_NEIGHBOUR_MM).then_some(other)
+        };
+        let above = near(at.checked_sub(1).and_then(|at| order.get(at)));
+        let below = near(order.get(at + 1));
+        let up = above.unwrap_or(centre) - below.unwrap_or(centre);
+        let pitch = [above, below]
+            .into_iter()
+            .flatten()
+            .map(|other| other.distance(centre))
+            .fold(f64::INFINITY, f64::min);
+        let straight = Frame {
+            origin: centre,
+            up: LpsVector::HEAD,
+            anterior: LpsVector::ANTERIOR,
+            left: LpsVector::LEFT,
+        };
+        let frame = Frame::from_up_and_anterior(centre, up, LpsVector::ANTERIOR);
+        out[n] =
+            Some((frame.unwrap_or(straight), if pitch.is_finite() { pitch } else { 30.0 }));
+    }
+    out.into_iter().flatten().collect()
+}
+
+/// Bodies at the given places: axes and extent of the tool's anatomy where it is given, else from
+/// the chain of centres and the image itself.
+pub(super) fn bodies(
+    canvas: &Canvas,
+    contrast: Contrast,
+    places: &[BodyPlace],
+) -> Vec<Body> {
+    axes(places)
+        .into_iter()
+        .zip(places)
+        .map(|((frame, pitch), place)| match &place.surface {
+            Some((own, surface)) => Body {
+                frame: *own,
+                extent: Extent::Surface(surface.clone()),
+                marrow: marrow(canvas, own),
+                walls_seen: 6,
+            },
+            None => measured(canvas, contrast, frame, pitch),
+        })
+        .collect()
+}
+
+/// The places of the tool's own anatomy.
+pub(super) fn of_anatomy(anatomy: &Anatomy) -> Vec<BodyPlace> {
+    anatomy
+        .vertebrae
+        .iter()
+        .rev()
+        .map(|vertebra| BodyPlace {
+            level: vertebra.level,
+            centroid: vertebra.centroid,
+            fraction_in_view: vertebra.fraction_in_view.get(),
+            surface: vertebra.body.as_ref().map(|body| (body.frame, body.surface.clone())),
+        })
+        .collect()
+}
+
+/// Median within 6 mm of the centre.
+fn marrow(canvas: &Canvas, frame: &Frame) -> f64 {
+    let steps = [-5.0, -2.5, 0.0, 2.5, 5.0];
+    let mut values = Vec::new();
+    for s in steps {
+        for v in steps {
+            for u in steps {
+                values.extend(canvas.sample(frame.to_lps(LocalPoint { s, v, u })));
+            }
+        }
+    }
+    median(values).unwrap_or(0.0)
+}
+
+/// A direction in which a wall is looked for: its axis, the two across it, where walls stand as
+/// shares of the distance between bodies (nearest, farthest, and what is taken where none shows).
+struct Look {
+    axis: [f64; 3],
+    across: [[f64; 3]; 2],
+    range: [f64; 3],
+}
+
+const S: [f64; 3] = [1.0, 0.0, 0.0];
+const V: [f64; 3] = [0.0, 1.0, 0.0];
+const U: [f64; 3] = [0.0, 0.0, 1.0];
+
+/// Axes and walls of a body from the image: the steepest fall of a median of parallel rays.
+///
+/// On CT and T1 marrow with its wall is brighter than what lies outside; on other contrasts the
+/// darkest point (the cortex) is taken. Where none shows in the range that the distance to the
+/// neighbours allows, a usual proportion stands in.
+fn measured(canvas: &Canvas, contrast: Contrast, frame: Frame, pitch: f64) -> Body {
+    let marrow = marrow(canvas, &frame);
+    let minus = |a: [f64; 3]| a.map(|x| -x);
+    let looks = [
+        Look { axis: U, across: [V, S], range: [0.40, 0.90, 0.58] },
+        Look { axis: minus(U), across: [V, S], range: [0.40, 0.90, 0.58] },
+        Look { axis: V, across: [U, S], range: [0.28, 0.70, 0.44] },
+        Look { axis: minus(V), across: [U, S], range: [0.28, 0.70, 0.44] },
+        Look { axis: S, across: [U, V], range: [0.26, 0.50, 0.36] },
+        Look { axis: minus(S), across: [U, V], range: [0.26, 0.50, 0.36] },
+    ];
+    let mut seen = 0;
+    let mut found = [0.0; 6];
+    for (at, look) in looks.iter().enumerate() {
+        let wall = wall(canvas, contrast, &frame, pitch, look, marrow);
+        seen += usize::from(wall.is_some());
+        found[at] = wall.unwrap_or(look.range[2] * pitch);
+    }
+    Body {
+        frame,
+        extent: Extent::HalfAxes {
+            side: 0.5 * (found[0] + found[1]),
+            anterior: found[2],
+            posterior: found[3],
+            up: found[4],
+            down: found[5],
+        },
+        marrow,
+        walls_seen: seen,
+    }
+}
+
+fn wall(
+    canvas: &Canvas,
+    contrast: Contrast,
+    frame: &Frame,
+    pitch: f64,
+    look: &Look,
+    marrow: f64,
+) -> Option<f64> {
+    const STEP_MM: f64 = 0.5;
+    let (near, far) = (look.range[0] * pitch, look.range[1] * pitch);
+    let count = (far / STEP_MM).ceil() as usize + 4;
+    let mut profile = Vec::with_capacity(count);
+    for n in 0..count {
+        let r = n as f64 * STEP_MM;
+        let mut values = Vec::with_capacity(15);
+        for a in [-5.0, -2.5, 0.0, 2.5, 5.0] {
+            for b in [-3.0, 0.0, 3.0] {
+                let at = |c: usize| {
+                    look.axis[c] * r + look.across[0][c] * a + look.across[1][c] * b
+                };
+                let place = frame.to_lps(LocalPoint { s: at(0), v: at(1), u: at(2) });
+                values.extend(canvas.sample(place));
+            }
+        }
+        profile.push(median(values)?);
+    }
+    let mean = |from: usize, to: usize| {
+        let part = profile.get(from..to.min(profile.len())).unwrap_or_default();
+        part.iter().sum::<f64>() / part.len().max(1) as f64
+    };
+    let range = (near / STEP_MM) as usize..(far / STEP_MM) as usize;
+    match contrast {
+        Contrast::Ct | Contrast::MrT1 => {
+            // Mean of the millimetre before against that after.
+            let fall = |n: usize| mean(n.saturating_sub(2), n) - mean(n, n + 2);
+            let best = range.max_by(|&a, &b| fall(a).total_cmp(&fall(b)).then(b.cmp(&a)))?;
+            let least = if contrast == Contrast::Ct { 25.0 } else { 0.12 * marrow.abs() };
+            (fall(best) >= least).then_some(best as f64 * STEP_MM)
+        }
+        Contrast::MrFluid => {
+            let darkest = range.min_by(|&a, &b| profile[a].total_cmp(&profile[b]))?;
+            (profile[darkest] < 0.75 * marrow).then_some(darkest as f64 * STEP_MM)
+        }
+    }
+}
+
+/// Whether there is bone at a body's place.
+///
+/// # Errors
+/// [`InsertError::NoBone`] where the marrow is darker than any (CT below -50 HU, MR no signal) or
+/// fewer than three of six walls can be seen from the centre.
+pub(super) fn check_bone(
+    body: &Body,
+    contrast: Contrast,
+    number: usize,
+) -> Result<(), InsertError> {
+    /// Fatty marrow of the old reaches down to about this.
+    const LEAST_MARROW_HU: f64 = -50.0;
+    const FEWEST_WALLS: usize = 3;
+    let dark = match contrast {
+        Contrast::Ct => body.marrow < LEAST_MARROW_HU,
+        Contrast::MrT1 | Contrast::MrFluid => body.marrow <= 0.0,
+    };
+    // On fluid-sensitive images the cortex of a thick slice often does not show.
+    let fewest = if contrast == Contrast::MrFluid { 0 } else { FEWEST_WALLS };
+    if dark || body.walls_seen < fewest {
+        return Err(InsertError::NoBone {
+            number: number + 1,
+            place: body.frame.origin.rounded(1).into(),
+            found: body.marrow,
+            walls: body.walls_seen,
+        });
+    }
+    Ok(())
+}
