@@ -54,6 +54,12 @@ pub use truth::{TrueLesion, TrueVertebra, Truth};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PhantomError {
+    /// A spec file that cannot be understood.
+    #[error("spec: {message}")]
+    Spec {
+        /// Why.
+        message: String,
+    },
     /// The spec names no level.
     #[error("spec: no levels")]
     NoLevels,

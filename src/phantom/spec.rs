@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::PhantomError;
 use crate::terms::{FeatureId, Level};
 
 /// Which scanner.
@@ -166,9 +167,37 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Names of the built-in studies.
-    pub const BUILT_IN: [&'static str; 4] =
-        ["ct_lumbar", "ct_lumbar_normal", "mr_t1_lumbar", "mr_t1_lumbar_normal"];
+    /// Names of the built-in studies, with what they show.
+    pub const BUILT_IN: [(&'static str, &'static str); 4] = [
+        ("ct_lumbar", "CT, T12 to S1, small field, 3 mm; sclerotic L2, broken posterior wall of L4"),
+        ("ct_lumbar_normal", "the same without lesions"),
+        ("mr_t1_lumbar", "sagittal T1, T12 to S1, 4 mm; marrow of L3 replaced"),
+        ("mr_t1_lumbar_normal", "the same without lesions"),
+    ];
+
+    /// Reads a spec from JSON. A key `"base"` names a built-in study; the other keys then replace
+    /// its fields, and those left out stay.
+    ///
+    /// # Errors
+    /// [`PhantomError::Spec`] when the text is not JSON of the expected form or names no built-in
+    /// study.
+    pub fn parse(text: &str) -> Result<Self, PhantomError> {
+        let wrong = |error: serde_json::Error| PhantomError::Spec { message: error.to_string() };
+        let mut given: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(text).map_err(wrong)?;
+        let Some(base) = given.remove("base") else {
+            return serde_json::from_value(given.into()).map_err(wrong);
+        };
+        let named = base.as_str().and_then(Self::built_in).ok_or_else(|| PhantomError::Spec {
+            message: format!("base is {base}, which is no built-in phantom"),
+        })?;
+        let mut fields = serde_json::to_value(named).map_err(wrong)?;
+        for (key, value) in given {
+            // A key that the spec does not have stays in and is refused with its name below.
+            fields[key] = value;
+        }
+        serde_json::from_value(fields).map_err(wrong)
+    }
 
     /// The built-in study of that name.
     pub fn built_in(name: &str) -> Option<Self> {

@@ -285,8 +285,20 @@ fn a_spec_that_cannot_be_made_says_why() {
 
 #[test]
 fn built_in_specs_carry_their_names() {
-    for name in Spec::BUILT_IN {
+    for (name, _) in Spec::BUILT_IN {
         assert_eq!(Spec::built_in(name).unwrap().name, name);
     }
     assert!(Spec::built_in("knee").is_none());
+}
+
+#[test]
+fn a_spec_file_replaces_fields_of_its_base_and_refuses_unknown_ones() {
+    let spec = Spec::parse(r#"{"base": "ct_lumbar", "noise": 20.0, "lesions": []}"#).unwrap();
+    assert_eq!(spec, Spec { noise: 20.0, lesions: vec![], ..Spec::ct_lumbar() });
+    let text = serde_json::to_string(&Spec::mr_t1_lumbar()).unwrap();
+    assert_eq!(Spec::parse(&text).unwrap(), Spec::mr_t1_lumbar());
+    let fails = |text: &str| Spec::parse(text).unwrap_err().to_string();
+    assert!(fails(r#"{"base": "ct_lumbar", "nois": 20.0}"#).contains("nois"));
+    assert!(fails(r#"{"base": "knee"}"#).contains("knee"));
+    assert!(fails(r#"{"name": "x"}"#).contains("seed"));
 }
