@@ -13,8 +13,10 @@ pub(super) struct Body {
     extent: Extent,
     /// Median of the marrow around the centre.
     pub(super) marrow: f64,
-    /// Walls that were seen from the centre, of six.
-    pub(super) walls_seen: usize,
+    /// Directions, of six, in which a cortex brighter than the marrow (CT) or a wall (T1) was seen
+    /// from the centre.
+    walls_seen: usize,
+    posterior_seen: bool,
 }
 
 /// How far the body reaches from its centre.
@@ -80,6 +82,30 @@ impl Body {
         ]
     }
 
+    /// Distance from the centre back to the posterior wall, mm; `None` where none was seen.
+    pub(super) fn posterior_wall(&self) -> Option<f64> {
+        let wall = self.reach(LocalPoint { s: 0.0, v: -1.0, u: 0.0 });
+        (self.posterior_seen && wall > 0.0).then_some(wall)
+    }
+
+    /// Height of an endplate over the centre at (v, u), mm; negative for the lower one.
+    pub(super) fn endplate_height(&self, v: f64, u: f64, upper: bool) -> f64 {
+        match &self.extent {
+            Extent::Surface(surface) if upper => surface.upper.height(v, u),
+            Extent::Surface(surface) => surface.lower.height(v, u),
+            Extent::HalfAxes { up, down, .. } => {
+                if upper { *up } else { -down }
+            }
+        }
+    }
+
+    /// Depth between the endplates, whatever the side walls, mm.
+    pub(super) fn depth_of_height(&self, p: LocalPoint) -> f64 {
+        let upper = self.endplate_height(p.v, p.u, true);
+        let lower = self.endplate_height(p.v, p.u, false);
+        (upper - p.s).min(p.s - lower)
+    }
+
     /// A place given in the frame.
     pub(super) fn place(&self, s: f64, v: f64, u: f64) -> LpsPoint {
         self.frame.to_lps(LocalPoint { s, v, u })
@@ -138,6 +164,7 @@ pub(super) fn bodies(
                 extent: Extent::Surface(surface.clone()),
                 marrow: marrow(canvas, own),
                 walls_seen: 6,
+                posterior_seen: true,
             },
             None => measured(canvas, contrast, frame, pitch),
         })
@@ -203,9 +230,11 @@ fn measured(canvas: &Canvas, contrast: Contrast, frame: Frame, pitch: f64) -> Bo
     ];
     let mut seen = 0;
     let mut found = [0.0; 6];
+    let mut posterior_seen = false;
     for (at, look) in looks.iter().enumerate() {
-        let wall = wall(canvas, contrast, &frame, pitch, look, marrow);
-        seen += usize::from(wall.is_some());
+        let (wall, is_bone) = wall(canvas, contrast, &frame, pitch, look, marrow);
+        seen += usize::from(is_bone);
+        posterior_seen |= at == 3 && wall.is_some();
         found[at] = wall.unwrap_or(look.range[2] * pitch);
     }
     Body {
@@ -219,6 +248,7 @@ fn measured(canvas: &Canvas, contrast: Contrast, frame: Frame, pitch: f64) -> Bo
         },
         marrow,
         walls_seen: seen,
+        posterior_seen,
     }
 }
 
@@ -229,8 +259,10 @@ fn wall(
     pitch: f64,
     look: &Look,
     marrow: f64,
-) -> Option<f64> {
+) -> (Option<f64>, bool) {
     const STEP_MM: f64 = 0.5;
+    /// Cortex of osteoporotic bodies in thick slices is hardly denser than this, HU.
+    const LEAST_CORTEX_HU: f64 = 100.0;
     let (near, far) = (look.range[0] * pitch, look.range[1] * pitch);
     let count = (far / STEP_MM).ceil() as usize + 4;
     let mut profile = Vec::with_capacity(count);
@@ -246,7 +278,8 @@ fn wall(
                 values.extend(canvas.sample(place));
             }
         }
-        profile.push(median(values)?);
+        let Some(value) = median(values) else { return (None, false) };
+        profile.push(value);
     }
     let mean = |from: usize, to: usize| {
         let part = profile.get(from..to.min(profile.len())).unwrap_or_default();
@@ -257,18 +290,25 @@ fn wall(
         Contrast::Ct | Contrast::MrT1 => {
             // Mean of the millimetre before against that after.
             let fall = |n: usize| mean(n.saturating_sub(2), n) - mean(n, n + 2);
-            let best = range.max_by(|&a, &b| fall(a).total_cmp(&fall(b)).then(b.cmp(&a)))?;
+            let peak = range.clone().map(|n| profile[n]).fold(f64::NEG_INFINITY, f64::max);
+            let best = range.max_by(|&a, &b| fall(a).total_cmp(&fall(b)).then(b.cmp(&a)));
             let least = if contrast == Contrast::Ct { 25.0 } else { 0.12 * marrow.abs() };
-            (fall(best) >= least).then_some(best as f64 * STEP_MM)
+            let wall = best.filter(|&n| fall(n) >= least).map(|n| n as f64 * STEP_MM);
+            let is_bone = match contrast {
+                Contrast::Ct => peak >= LEAST_CORTEX_HU.max(marrow + 15.0),
+                Contrast::MrT1 | Contrast::MrFluid => wall.is_some(),
+            };
+            (wall, is_bone)
         }
         Contrast::MrFluid => {
-            let darkest = range.min_by(|&a, &b| profile[a].total_cmp(&profile[b]))?;
-            (profile[darkest] < 0.75 * marrow).then_some(darkest as f64 * STEP_MM)
+            let darkest = range.min_by(|&a, &b| profile[a].total_cmp(&profile[b]));
+            let wall = darkest.filter(|&n| profile[n] < 0.75 * marrow);
+            (wall.map(|n| n as f64 * STEP_MM), wall.is_some())
         }
     }
 }
 
-/// Whether there is bone at a body's place.
+/// Whether there is bone at a body's place; else the error that says what was found.
 ///
 /// # Errors
 /// [`InsertError::NoBone`] where the marrow is darker than any (CT below -50 HU, MR no signal) or

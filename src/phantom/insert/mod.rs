@@ -40,8 +40,10 @@ mod density;
 mod dicom;
 mod draw;
 mod kind;
+mod look_alike;
 mod marrow_signal;
 mod paint;
+mod posterior_wall;
 mod shape;
 mod truth;
 
@@ -96,7 +98,7 @@ pub struct Inserted {
     pub values: Vec<f32>,
     /// Voxels whose value changed.
     pub changed: BitMask,
-    /// Number of the lesion each voxel lies in by half or more, `[k, j, i]`: 0 for none, n for
+    /// Number of the lesion whose share of a voxel is at least half of its largest, `[k, j, i]`: 0 for none, n for
     /// `truth.lesions[n - 1]`, and on from there for `truth.look_alikes`.
     pub labels: Vec<u8>,
 }
@@ -132,7 +134,7 @@ pub enum InsertError {
         /// Highest coordinates of the volume.
         high: [f64; 3],
     },
-    /// There is no bone at a centre.
+    /// There is no bone at half or more of the centres; the first of them.
     #[error(
         "bodies: number {number} at {place:?} mm: no vertebral body there (median value {found:.0}, {walls} of 6 walls seen); is the list of another series or frame of reference?"
     )]
@@ -221,9 +223,7 @@ pub fn insert(
     let ct = options.contrast == Contrast::Ct;
     let mut canvas = canvas::Canvas::new(image, ct, series.tags.slice_thickness_mm);
     let bodies = body::bodies(&canvas, options.contrast, places);
-    for &n in &usable {
-        body::check_bone(&bodies[n], options.contrast, n)?;
-    }
+    let (usable, without_bone) = with_bone(&bodies, usable, options.contrast)?;
     // The content decides the draws, not the folder's name.
     let purpose = |what: &str| format!("{} {what}", series.id);
     let mut plan = draw::Draw::new(options.seed, &purpose("plan"));
@@ -239,7 +239,7 @@ pub fn insert(
     for (turn, &n) in picked.iter().enumerate() {
         let kind = options.kinds[(first_kind + deal[turn]) % options.kinds.len()];
         let mut draw = draw::Draw::new(options.seed, &purpose(&format!("body {n} {kind}")));
-        match paint::paint(kind, &mut canvas, &bodies[n], &mut draw) {
+        match paint::paint(kind, options.contrast, &mut canvas, &bodies[n], &mut draw) {
             Ok(lesion) => painted.push((n, lesion)),
             Err(refusal) => not_placed.push(NotPlaced {
                 vertebra_index: n,
@@ -256,9 +256,34 @@ pub fn insert(
             changed.insert(offset);
         }
     }
-    let truth =
+    let mut truth =
         truth::truth(study, series, places, &usable, options, &canvas, painted, not_placed);
+    truth.without_bone = without_bone;
     Ok(Inserted { truth, values: canvas.values.data().to_vec(), changed, labels })
+}
+
+/// The bodies where there is bone, and the others.
+fn with_bone(
+    bodies: &[body::Body],
+    usable: Vec<usize>,
+    contrast: Contrast,
+) -> Result<(Vec<usize>, Vec<usize>), InsertError> {
+    let mut first_error = None;
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for n in usable {
+        match body::check_bone(&bodies[n], contrast, n) {
+            Ok(()) => with.push(n),
+            Err(error) => {
+                first_error = first_error.or(Some(error));
+                without.push(n);
+            }
+        }
+    }
+    // One body may be odd; a list that misses the bone half of the time is of another frame.
+    match first_error {
+        Some(error) if without.len() >= with.len() => Err(error),
+        _ => Ok((with, without)),
+    }
 }
 
 fn check_kinds(options: &InsertOptions) -> Result<(), InsertError> {
@@ -315,9 +340,11 @@ fn labels(canvas: &canvas::Canvas, painted: &[(usize, paint::Painted)]) -> Vec<u
     let mut labels = vec![0u8; canvas.grid.len()];
     for (number, (_, lesion)) in painted.iter().enumerate() {
         let label = u8::try_from(number + 1).unwrap_or(u8::MAX);
-        let offsets = canvas.offsets(lesion.shares.block);
-        for (offset, &share) in offsets.zip(lesion.shares.share.data()) {
-            if share >= 0.5 {
+        let shares = lesion.shares.share.data();
+        // Thick slices may leave a small lesion less than half of any voxel.
+        let half = 0.5 * shares.iter().copied().fold(0.0f32, f32::max);
+        for (offset, &share) in canvas.offsets(lesion.shares.block).zip(shares) {
+            if share > 0.0 && share >= half {
                 labels[offset] = label;
             }
         }

@@ -8,7 +8,7 @@ use super::body::Body;
 use super::canvas::{Canvas, Shares};
 use super::draw::Draw;
 use super::kind::InsertKind;
-use super::{Refusal, density, marrow_signal};
+use super::{Contrast, Refusal, density, look_alike, marrow_signal, posterior_wall};
 use crate::units::rounded;
 
 /// A lesion as it was painted.
@@ -41,6 +41,7 @@ impl Painted {
 /// Paints one lesion of a kind into a body.
 pub(super) fn paint(
     kind: InsertKind,
+    contrast: Contrast,
     canvas: &mut Canvas,
     body: &Body,
     draw: &mut Draw,
@@ -51,6 +52,14 @@ pub(super) fn paint(
         InsertKind::Mixed => density::put_mixed(canvas, body, draw),
         InsertKind::T1Replacement => marrow_signal::put_t1_replacement(canvas, body, draw),
         InsertKind::StirOedema => marrow_signal::put_oedema(canvas, body, draw),
-        _ => Err(Refusal::NoRoom),
+        InsertKind::PosteriorWallBreach => posterior_wall::put_breach(canvas, body, draw),
+        InsertKind::PosteriorWallLysis => posterior_wall::put_lysis(canvas, body, draw),
+        InsertKind::BoneIsland => look_alike::put_bone_island(canvas, body, draw),
+        InsertKind::Haemangioma => look_alike::put_haemangioma(canvas, body, draw),
+        InsertKind::SchmorlNode => look_alike::put_schmorl_node(canvas, body, draw),
+        InsertKind::EndplateSclerosis => look_alike::put_endplate_sclerosis(canvas, body, draw),
+        InsertKind::Osteophyte => look_alike::put_osteophyte(canvas, body, draw),
+        InsertKind::FocalFat => look_alike::put_focal_fat(canvas, body, draw),
+        InsertKind::Modic => look_alike::put_modic(canvas, body, contrast, draw),
     }
 }

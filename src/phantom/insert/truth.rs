@@ -42,6 +42,8 @@ pub struct InsertedTruth {
     pub vertebrae: Vec<InsertedVertebra>,
     /// Numbers (from 0) of usable bodies that were left as they were.
     pub untouched: Vec<usize>,
+    /// Numbers (from 0) of usable bodies at whose centre no bone was seen; nothing was put there.
+    pub without_bone: Vec<usize>,
     /// Lesions.
     pub lesions: Vec<InsertedLesion>,
     /// Harmless changes: a finding there is false.
@@ -158,6 +160,7 @@ pub(super) fn truth(
             })
             .collect(),
         untouched: usable.iter().copied().filter(|n| !touched.contains(n)).collect(),
+        without_bone: Vec::new(),
         lesions,
         look_alikes,
         not_placed,
