@@ -50,7 +50,7 @@ enum Command {
     Explain(explain::Arguments),
     /// Write a synthetic study with known truth as real DICOM
     Phantom(phantom::Arguments),
-    /// Compare findings with known truth
+    /// Compare findings with known truth: vertebrae, lesions, curves, thresholds
     Evaluate(evaluate::Arguments),
     /// Print a shell completion script
     Completions {
@@ -101,7 +101,7 @@ pub fn main() -> Exit {
         Command::Rules(arguments) => rules::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Phantom(arguments) => phantom::run(&arguments, quiet),
-        Command::Evaluate(arguments) => evaluate::run(&arguments),
+        Command::Evaluate(arguments) => evaluate::run(&arguments, quiet),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "osteoflag", &mut script);

@@ -1,66 +1,335 @@
-//! Findings against truth: vertebrae found, missed and false, levels named right or wrong,
-//! lesions found and missed.
+//! Findings against truth: vertebrae found, missed and false, levels named right or wrong, lesions
+//! found and missed, curves over the score, agreement of measurements; with intervals over
+//! patients.
 //!
-//! First form: centres and lesion hits for one study. Masks, curves over thresholds and intervals
-//! over patients are not built yet.
+//! Takes findings and truths that are already in memory, gives an [`Evaluation`] and the texts of
+//! its tables and pictures. What every number means is told in `docs/EVALUATION.md`.
+//!
+//! The way: [`pair`] brings results and truths together, [`Scan::new`] cuts out the series to
+//! compare, [`evaluate`] counts in each scan and over all. A vertebra or lesion that was not
+//! answered is a miss, never left out.
 
+mod agreement;
+mod assignment;
+mod bootstrap;
+mod csv;
+mod froc;
 mod lesions;
+mod matching;
+mod pairing;
+mod roc;
+mod scan;
+mod summary;
+mod svg;
+mod sweep;
+#[cfg(test)]
+mod testing;
 mod truth;
+mod truth_csv;
+mod units;
 mod vertebrae;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use lesions::{KindScore, LesionScore, score_lesions};
+pub use agreement::Agreement;
+pub use bootstrap::Estimate;
+pub use csv::tables;
+pub use froc::{Froc, FrocPoint, RATES, SensitivityAt};
+pub use lesions::{FalseFinding, LesionRow, LesionState, ScanLesions};
+pub use matching::{Kinds, Matching};
+pub use pairing::{Pairing, PairingError, ResultKey, TruthKey, pair};
+pub use roc::{Roc, RocPoint};
+pub use scan::{MatchedBy, Scan, Tier};
+pub use summary::{Division, FrocOf, KindSummary, LesionClass, LesionGroup, LesionSummary};
+pub use svg::pictures;
+pub use sweep::{
+    Below, Cut, CutError, STORED_CUTS, StoredCut, Sweep, SweepError, SweepKind, SweepResult,
+    SweepRow, apply_cut, row, stored_cut, sweep_picture, sweep_table,
+};
 pub use truth::{Truth, TruthError, TruthLesion, TruthVertebra};
-pub use vertebrae::{VertebraMatch, VertebraScore, score_vertebrae};
+pub use truth_csv::{TruthRow, parse_csv};
+pub use vertebrae::{VertebraMatch, VertebraScore, VertebraSummary};
 
-use crate::findings::schema::Findings;
+use agreement::agreement;
+use bootstrap::Resampler;
+use lesions::{ScanScores, score_lesions};
+use roc::roc;
+use summary::Counted;
+use units::{patient_units, vertebra_units};
+use vertebrae::score_vertebrae;
 
-/// A study's findings against its truth.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Evaluation {
-    /// The study.
-    pub study: String,
-    /// The series compared; `null` when the study has no screened series.
-    pub series: Option<String>,
-    /// Vertebrae.
-    pub vertebrae: VertebraScore,
-    /// Lesions.
-    pub lesions: LesionScore,
+/// Value of [`Evaluation::schema`].
+pub const SCHEMA: &str = "osteoflag-evaluation/1";
+
+/// How to compare.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// When a finding hits a lesion.
+    pub matching: Matching,
+    /// Whether it must be of the lesion's kind.
+    pub kinds: Kinds,
+    /// Replicates of the bootstrap.
+    pub replicates: usize,
+    /// Its seed.
+    pub seed: u64,
 }
 
-/// Compares the findings of one series with the truth. Without `series` the series with the most
-/// vertebrae is taken (the smallest id among equals), so that a study whose other series show no
-/// spine can be compared as a whole.
-pub fn evaluate(findings: &Findings, truth: &Truth, series: Option<&str>) -> Evaluation {
-    let series = series.map(str::to_owned).or_else(|| fullest_series(findings));
-    let of_series = |id: &str| series.as_deref() == Some(id);
-    let found: Vec<_> =
-        findings.anatomy.vertebrae.iter().filter(|v| of_series(&v.series)).cloned().collect();
-    let flags: Vec<_> = findings
-        .findings
-        .iter()
-        .filter(|finding| finding.evidence.iter().any(|evidence| of_series(&evidence.series)))
-        .cloned()
-        .collect();
-    Evaluation {
-        study: findings.study.id.clone(),
-        vertebrae: score_vertebrae(&found, &truth.vertebrae),
-        lesions: score_lesions(&flags, &truth.lesions),
-        series,
+impl Default for Options {
+    /// Hits within 3 mm of the lesion's sphere, same kind, 1000 replicates, seed 1.
+    fn default() -> Self {
+        Self {
+            matching: Matching::Distance { margin_mm: 3.0 },
+            kinds: Kinds::Same,
+            replicates: 1000,
+            seed: 1,
+        }
     }
 }
 
-fn fullest_series(findings: &Findings) -> Option<String> {
-    let count = |id: &str| findings.anatomy.vertebrae.iter().filter(|v| v.series == id).count();
-    let mut ids: Vec<&str> = findings
-        .series
-        .iter()
-        .filter(|series| series.choice == crate::findings::schema::Choice::Chosen)
-        .map(|series| series.id.as_str())
-        .collect();
-    ids.sort_by(|a, b| count(b).cmp(&count(a)).then_with(|| a.cmp(b)));
-    ids.first().map(|id| (*id).to_owned())
+/// Findings against truth. `docs/EVALUATION.md` says what each number means.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// Name and version of this format: [`SCHEMA`].
+    pub schema: String,
+    /// How it was compared, in words.
+    pub rule: Rule,
+    /// Scans compared.
+    pub scans: usize,
+    /// Patients they are of.
+    pub patients: usize,
+    /// Scans whose truth has no result: all of it counts as missed.
+    pub scans_without_result: usize,
+    /// Vertebrae.
+    pub vertebrae: VertebraSummary,
+    /// Lesions.
+    pub lesions: LesionSummary,
+    /// ROC curves over vertebrae and patients.
+    pub roc: Vec<RocOf>,
+    /// Agreement of measurements.
+    pub agreement: Vec<Agreement>,
+    /// Each scan.
+    pub cases: Vec<CaseScore>,
+    /// What a reader of the numbers must know.
+    pub notes: Vec<String>,
 }
+
+/// How it was compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// `distance` or `overlap`.
+    pub matching: String,
+    /// mm beyond the lesion's sphere, or least intersection over union.
+    pub limit: f64,
+    /// `same` or `any`.
+    pub kinds: String,
+    /// Replicates of the bootstrap over patients.
+    pub replicates: usize,
+    /// Its seed.
+    pub seed: u64,
+}
+
+/// What a ROC curve is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RocUnit {
+    /// True vertebrae at least half in view.
+    Vertebra,
+    /// Patients.
+    Patient,
+}
+
+/// A ROC curve of one kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RocOf {
+    /// What it is over.
+    pub unit: RocUnit,
+    /// The kind; `null` for any (patients only).
+    pub feature: Option<crate::terms::FeatureId>,
+    /// The curve.
+    pub roc: Roc,
+}
+
+/// One scan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CaseScore {
+    /// Folder or file of the truth.
+    pub name: String,
+    /// Who it is of.
+    pub patient: String,
+    /// The study; `null` without a result.
+    pub study: Option<String>,
+    /// The series compared; `null` without a screened series.
+    pub series: Option<String>,
+    /// By what result and truth were brought together.
+    pub matched_by: Option<MatchedBy>,
+    /// Vertebrae; `null` where the truth has none listed.
+    pub vertebrae: Option<VertebraScore>,
+    /// Lesions.
+    pub lesions: ScanLesions,
+}
+
+/// Compares scans with their truth.
+pub fn evaluate(scans: &[Scan], options: &Options) -> Evaluation {
+    let mut patients: Vec<&str> = scans.iter().map(|scan| scan.patient.as_str()).collect();
+    patients.sort_unstable();
+    patients.dedup();
+    let patient_of: Vec<usize> = scans
+        .iter()
+        .map(|scan| patients.partition_point(|known| *known < scan.patient.as_str()))
+        .collect();
+    let resampler = Resampler::new(patients.len(), options.replicates, options.seed);
+    let vertebrae: Vec<Option<VertebraScore>> = scans
+        .iter()
+        .map(|scan| Some(score_vertebrae(&scan.vertebrae, scan.truth.vertebrae.as_ref()?)))
+        .collect();
+    let lesions: Vec<(ScanLesions, ScanScores)> = scans
+        .iter()
+        .zip(&patient_of)
+        .map(|(scan, &patient)| score_lesions(scan, patient, options.matching, options.kinds))
+        .collect();
+    let counted: Vec<Counted<'_>> = scans
+        .iter()
+        .zip(&patient_of)
+        .zip(&lesions)
+        .map(|((scan, &patient), (lesions, scores))| Counted { patient, scan, lesions, scores })
+        .collect();
+    let scored: Vec<(usize, &VertebraScore)> = patient_of
+        .iter()
+        .zip(&vertebrae)
+        .filter_map(|(patient, score)| Some((*patient, score.as_ref()?)))
+        .collect();
+    let pairs: Vec<_> = lesions.iter().flat_map(|(_, scores)| scores.pairs.clone()).collect();
+    Evaluation {
+        schema: SCHEMA.to_owned(),
+        rule: Rule::of(options),
+        scans: scans.len(),
+        patients: patients.len(),
+        scans_without_result: scans.iter().filter(|scan| !scan.has_result()).count(),
+        vertebrae: vertebrae::summarise(&scored, &resampler),
+        lesions: summary::summarise(&counted, options.kinds, &resampler),
+        roc: curves(&counted, &vertebrae, &resampler),
+        agreement: agreement(&pairs, &resampler),
+        notes: notes(scans, &vertebrae),
+        cases: scans
+            .iter()
+            .zip(vertebrae)
+            .zip(lesions)
+            .map(|((scan, vertebrae), (lesions, _))| CaseScore {
+                name: scan.name.clone(),
+                patient: scan.patient.clone(),
+                study: scan.study.clone(),
+                series: scan.series.clone(),
+                matched_by: scan.matched_by,
+                vertebrae,
+                lesions,
+            })
+            .collect(),
+    }
+}
+
+impl Rule {
+    fn of(options: &Options) -> Self {
+        let (matching, limit) = match options.matching {
+            Matching::Distance { margin_mm } => ("distance", margin_mm),
+            Matching::Overlap { least } => ("overlap", least),
+        };
+        let kinds = match options.kinds {
+            Kinds::Same => "same",
+            Kinds::Any => "any",
+        };
+        Self {
+            matching: matching.to_owned(),
+            limit,
+            kinds: kinds.to_owned(),
+            replicates: options.replicates,
+            seed: options.seed,
+        }
+    }
+}
+
+/// One curve over vertebrae and one over patients for each feature with a lesion in the truth, and
+/// one over patients for any.
+fn curves(
+    counted: &[Counted<'_>],
+    vertebrae: &[Option<VertebraScore>],
+    resampler: &Resampler,
+) -> Vec<RocOf> {
+    let scans: Vec<(usize, &Scan)> = counted.iter().map(|one| (one.patient, one.scan)).collect();
+    let with_lesions = |feature: &crate::terms::FeatureId| {
+        counted.iter().any(|one| one.lesions.lesions.iter().any(|row| row.feature == *feature))
+    };
+    let mut curves = Vec::new();
+    for feature in summary::features(counted).into_iter().filter(with_lesions) {
+        let units: Vec<_> = counted
+            .iter()
+            .zip(vertebrae)
+            .flat_map(|(one, matches)| {
+                let units = matches
+                    .as_ref()
+                    .map(|matches| vertebra_units(one.scan, one.patient, matches, feature));
+                units.unwrap_or_default()
+            })
+            .collect();
+        let of = Some(feature);
+        curves.push(RocOf { unit: RocUnit::Vertebra, feature: of, roc: roc(&units, resampler) });
+        let units = patient_units(&scans, resampler.patients(), of);
+        curves.push(RocOf { unit: RocUnit::Patient, feature: of, roc: roc(&units, resampler) });
+    }
+    let units = patient_units(&scans, resampler.patients(), None);
+    if !units.is_empty() {
+        curves.push(RocOf { unit: RocUnit::Patient, feature: None, roc: roc(&units, resampler) });
+    }
+    curves
+}
+
+/// What a reader of the numbers must know about each scan.
+fn notes(scans: &[Scan], vertebrae: &[Option<VertebraScore>]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (scan, score) in scans.iter().zip(vertebrae) {
+        let name = &scan.name;
+        if !scan.has_result() {
+            notes.push(format!("{name}: there is no result; all of its truth counts as missed"));
+            continue;
+        }
+        if scan.truth.lesions.is_none() {
+            notes.push(format!("{name}: its truth lists no lesions, so no finding is judged"));
+        }
+        let Some(bodies) = scan.truth.vertebrae.as_ref() else {
+            notes.push(format!("{name}: its truth lists no vertebrae, so none is judged"));
+            continue;
+        };
+        let none_matched = score.as_ref().is_some_and(|score| score.matches.is_empty());
+        if none_matched && !bodies.is_empty() && !scan.vertebrae.is_empty() {
+            let turned = scan.vertebrae.iter().any(|found| {
+                let p = found.body_centroid_lps_mm;
+                let ras = crate::geometry::LpsPoint::new(-p.x(), -p.y(), p.z());
+                bodies.iter().any(|b| b.centroid_lps_mm.distance(ras) <= vertebrae::MATCH_MM)
+            });
+            notes.push(format!(
+                "{name}: not one vertebra lies near a true one: {}",
+                if turned {
+                    "with x and y turned round some would, so the truth is probably in RAS; it must be in LPS"
+                } else {
+                    "is the truth of this series, in LPS millimetres?"
+                }
+            ));
+        }
+    }
+    let unscored = scans
+        .iter()
+        .flat_map(|scan| scan.findings_of(Tier::Present))
+        .filter(|finding| finding.score.is_none())
+        .count();
+    if unscored > 0 {
+        notes.push(format!("{unscored} present findings have no score and rank below all others"));
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests;

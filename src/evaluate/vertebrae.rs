@@ -1,22 +1,35 @@
-//! Vertebrae found, missed and false.
+//! Vertebrae found, missed and false; levels named right or wrong.
+//!
+//! # Method
+//! Two counts stand side by side. `found` pairs centres one to one, as many pairs within 10 mm as
+//! can be and of these the nearest, whatever their levels. `identified` is the identification
+//! rate of VerSe (Sekuboyina 2021, doi:10.1016/j.media.2021.102166): a vertebra that carries the
+//! right level lies within 20 mm, and no other true centre is nearer to it. VerSe's own script
+//! looks for a nearer centre only among levels that truth and result share; here all true
+//! vertebrae count, which is never more lenient.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::assignment::assign;
+use super::bootstrap::{Estimate, Resampler, quantile};
 use super::truth::TruthVertebra;
 use crate::findings::schema::VertebraRecord;
 use crate::terms::Level;
-use crate::units::rounded;
 
 /// A found vertebra belongs to a true one when their centres are at most this far apart.
 pub const MATCH_MM: f64 = 10.0;
+/// The limit of VerSe's identification rate.
+pub const IDENTIFIED_MM: f64 = 20.0;
 /// A found vertebra near a body less than half in view is not counted as false.
 pub const CUT_BODY_MM: f64 = 20.0;
 /// Bodies with less than this share in view are not asked for.
 pub const HALF_IN_VIEW: f64 = 0.5;
+/// Cost of a pair that is too far apart: more than all near pairs together.
+const FAR: f64 = 1e4;
 
 /// How the vertebrae of one series compare with the truth.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VertebraScore {
     /// True bodies at least half in view.
@@ -26,21 +39,25 @@ pub struct VertebraScore {
     /// Vertebrae that match no true body and do not lie within 20 mm of a body less than half in
     /// view.
     pub false_vertebrae: usize,
+    /// True bodies at least half in view whose level is known.
+    pub with_level: usize,
+    /// Of these, identified as VerSe counts: right level, within 20 mm, nearest.
+    pub identified: usize,
     /// Matched vertebrae whose level is the true one.
     pub level_right: usize,
     /// Matched vertebrae whose level is another one.
     pub level_wrong: usize,
     /// Matched vertebrae without a level whose true level is known.
     pub level_not_named: usize,
-    /// Median distance of the matched, mm.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Matched vertebrae with a level whose true level is not known: nobody can judge it.
+    pub level_not_judged: usize,
+    /// Median distance of the matched bodies at least half in view, mm.
     pub median_error_mm: Option<f64>,
-    /// Greatest distance of the matched, mm.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Greatest distance of the same, mm.
     pub greatest_error_mm: Option<f64>,
     /// The matched pairs.
     pub matches: Vec<VertebraMatch>,
-    /// True levels (or places in the list) that were missed.
+    /// True levels (or places in the list, from 1) that were missed.
     pub missed: Vec<String>,
 }
 
@@ -50,143 +67,307 @@ pub struct VertebraScore {
 pub struct VertebraMatch {
     /// Id of the found vertebra.
     pub vertebra: String,
+    /// Place of the true body in the truth, from 0.
+    pub truth_index: usize,
     /// The true level, where known.
     pub level: Option<Level>,
+    /// The level that was given.
+    pub given_level: Option<Level>,
+    /// Whether the body is at least half in view, so that it was asked for.
+    pub asked: bool,
     /// Distance of the centres, mm.
     pub error_mm: f64,
 }
 
-/// Compares found vertebrae with true bodies: pairs are taken nearest first, each body once.
+/// Vertebrae of all scans together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VertebraSummary {
+    /// Scans whose vertebrae are in the truth.
+    pub scans: usize,
+    /// Sums of [`VertebraScore`]: true bodies at least half in view.
+    pub expected: usize,
+    /// Found within 10 mm.
+    pub found: usize,
+    /// False vertebrae.
+    pub false_vertebrae: usize,
+    /// True bodies whose level is known.
+    pub with_level: usize,
+    /// Identified as VerSe counts.
+    pub identified: usize,
+    /// Matched with the right level.
+    pub level_right: usize,
+    /// Matched with a wrong level.
+    pub level_wrong: usize,
+    /// Matched without a level.
+    pub level_not_named: usize,
+    /// Matched with a level that nobody can judge.
+    pub level_not_judged: usize,
+    /// `found` over `expected`.
+    pub found_rate: Estimate,
+    /// `identified` over `with_level`, all vertebrae together.
+    pub id_rate: Estimate,
+    /// Mean of the identification rates of the scans, as VerSe's tables.
+    pub id_rate_mean_of_scans: Estimate,
+    /// False vertebrae per scan.
+    pub false_per_scan: Estimate,
+    /// Median distance of the matched bodies, mm.
+    pub median_error_mm: Estimate,
+    /// Greatest distance of the matched bodies, mm.
+    pub greatest_error_mm: Option<f64>,
+}
+
+/// Compares the vertebrae of one series with the true bodies.
 pub fn score_vertebrae(found: &[VertebraRecord], truth: &[TruthVertebra]) -> VertebraScore {
-    let mut pairs: Vec<(f64, usize, usize)> = Vec::new();
-    for (f, vertebra) in found.iter().enumerate() {
-        for (t, body) in truth.iter().enumerate() {
-            let distance = vertebra.body_centroid_lps_mm.distance(body.centroid_lps_mm);
-            if distance <= MATCH_MM {
-                pairs.push((distance, f, t));
-            }
-        }
-    }
-    pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| (a.1, a.2).cmp(&(b.1, b.2))));
-    let mut of_found: Vec<Option<(usize, f64)>> = vec![None; found.len()];
-    let mut of_truth: Vec<bool> = vec![false; truth.len()];
-    for (distance, f, t) in pairs {
-        if of_found[f].is_none() && !of_truth[t] {
-            of_found[f] = Some((t, distance));
-            of_truth[t] = true;
-        }
-    }
     let asked = |t: usize| truth[t].fraction_in_view >= HALF_IN_VIEW;
-    let near_cut_body = |vertebra: &VertebraRecord| {
-        truth.iter().any(|body| {
-            body.fraction_in_view < HALF_IN_VIEW
-                && vertebra.body_centroid_lps_mm.distance(body.centroid_lps_mm) <= CUT_BODY_MM
-        })
-    };
+    let distance =
+        |f: usize, t: usize| found[f].body_centroid_lps_mm.distance(truth[t].centroid_lps_mm);
+    let of_truth = pairs_within(found.len(), truth.len(), distance);
     let mut score = VertebraScore {
         expected: (0..truth.len()).filter(|&t| asked(t)).count(),
-        found: (0..truth.len()).filter(|&t| asked(t) && of_truth[t]).count(),
-        false_vertebrae: 0,
-        level_right: 0,
-        level_wrong: 0,
-        level_not_named: 0,
-        median_error_mm: None,
-        greatest_error_mm: None,
-        matches: Vec::new(),
-        missed: Vec::new(),
+        with_level: (0..truth.len()).filter(|&t| asked(t) && truth[t].level.is_some()).count(),
+        ..VertebraScore::default()
     };
-    for (vertebra, matched) in found.iter().zip(&of_found) {
-        let Some((t, error)) = *matched else {
-            score.false_vertebrae += usize::from(!near_cut_body(vertebra));
+    let mut matched = vec![false; found.len()];
+    let mut errors = Vec::new();
+    for (t, body) in truth.iter().enumerate() {
+        let Some(f) = of_truth[t] else {
+            if asked(t) {
+                let name = body.level.map(|level| level.to_string());
+                score.missed.push(name.unwrap_or_else(|| format!("#{}", t + 1)));
+            }
             continue;
         };
-        match (vertebra.level, truth[t].level) {
+        matched[f] = true;
+        let given = found[f].level;
+        match (given, body.level) {
             (Some(given), Some(level)) if given == level => score.level_right += 1,
             (Some(_), Some(_)) => score.level_wrong += 1,
             (None, Some(_)) => score.level_not_named += 1,
-            (_, None) => {}
+            (Some(_), None) => score.level_not_judged += 1,
+            (None, None) => {}
+        }
+        if asked(t) {
+            score.found += 1;
+            errors.push(distance(f, t));
         }
         score.matches.push(VertebraMatch {
-            vertebra: vertebra.id.clone(),
-            level: truth[t].level,
-            error_mm: rounded(error, 2),
+            vertebra: found[f].id.clone(),
+            truth_index: t,
+            level: body.level,
+            given_level: given,
+            asked: asked(t),
+            error_mm: distance(f, t),
         });
     }
-    let missed = (0..truth.len()).filter(|&t| asked(t) && !of_truth[t]);
-    score.missed = missed
-        .map(|t| truth[t].level.map_or_else(|| format!("#{}", t + 1), |level| level.to_string()))
-        .collect();
-    let mut errors: Vec<f64> = score.matches.iter().map(|pair| pair.error_mm).collect();
+    let near_cut_body =
+        |f: usize| (0..truth.len()).any(|t| !asked(t) && distance(f, t) <= CUT_BODY_MM);
+    score.false_vertebrae = (0..found.len()).filter(|&f| !matched[f] && !near_cut_body(f)).count();
+    score.identified =
+        (0..truth.len()).filter(|&t| asked(t) && is_identified(t, found, truth, &distance)).count();
     errors.sort_by(f64::total_cmp);
+    score.median_error_mm = quantile(&errors, 0.5);
     score.greatest_error_mm = errors.last().copied();
-    if !errors.is_empty() {
-        let (low, high) = (errors[(errors.len() - 1) / 2], errors[errors.len() / 2]);
-        score.median_error_mm = Some(rounded(f64::midpoint(low, high), 2));
-    }
     score
+}
+
+/// Whether a vertebra of the right level lies within 20 mm of true body `t`, which is the true
+/// body nearest to it.
+fn is_identified(
+    t: usize,
+    found: &[VertebraRecord],
+    truth: &[TruthVertebra],
+    distance: &impl Fn(usize, usize) -> f64,
+) -> bool {
+    truth[t].level.is_some()
+        && (0..found.len()).any(|f| {
+            let own = distance(f, t);
+            found[f].level == truth[t].level
+                && own <= IDENTIFIED_MM
+                && (0..truth.len()).all(|other| distance(f, other) >= own)
+        })
+}
+
+/// For each true body the found vertebra that is given to it within [`MATCH_MM`].
+fn pairs_within(
+    found: usize,
+    truth: usize,
+    distance: impl Fn(usize, usize) -> f64,
+) -> Vec<Option<usize>> {
+    let cost: Vec<Vec<f64>> = (0..truth)
+        .map(|t| {
+            (0..found)
+                .map(|f| Some(distance(f, t)).filter(|d| *d <= MATCH_MM).unwrap_or(FAR))
+                .collect()
+        })
+        .collect();
+    assign(&cost)
+        .into_iter()
+        .enumerate()
+        .map(|(t, given)| given.filter(|&f| cost[t][f] < FAR))
+        .collect()
+}
+
+/// All scans together; `scores` with the patient of each.
+pub fn summarise(scores: &[(usize, &VertebraScore)], resampler: &Resampler) -> VertebraSummary {
+    let sum = |count: fn(&VertebraScore) -> usize| -> usize {
+        scores.iter().map(|(_, score)| count(score)).sum()
+    };
+    let by_patient = |count: fn(&VertebraScore) -> usize| {
+        let mut counts = vec![0_u64; resampler.patients()];
+        for (patient, score) in scores {
+            counts[*patient] += count(score) as u64;
+        }
+        counts
+    };
+    let ratio = |part, whole| resampler.ratio(&by_patient(part), &by_patient(whole));
+    let errors: Vec<(usize, f64)> = scores
+        .iter()
+        .flat_map(|(patient, score)| {
+            let asked = score.matches.iter().filter(|pair| pair.asked);
+            asked.map(|pair| (*patient, pair.error_mm))
+        })
+        .collect();
+    VertebraSummary {
+        scans: scores.len(),
+        expected: sum(|s| s.expected),
+        found: sum(|s| s.found),
+        false_vertebrae: sum(|s| s.false_vertebrae),
+        with_level: sum(|s| s.with_level),
+        identified: sum(|s| s.identified),
+        level_right: sum(|s| s.level_right),
+        level_wrong: sum(|s| s.level_wrong),
+        level_not_named: sum(|s| s.level_not_named),
+        level_not_judged: sum(|s| s.level_not_judged),
+        found_rate: ratio(|s| s.found, |s| s.expected),
+        id_rate: ratio(|s| s.identified, |s| s.with_level),
+        id_rate_mean_of_scans: resampler.estimate(|times| {
+            let (mut rates, mut scans) = (0.0, 0_u32);
+            for (patient, score) in scores.iter().filter(|(_, score)| score.with_level > 0) {
+                rates +=
+                    f64::from(times[*patient]) * score.identified as f64 / score.with_level as f64;
+                scans += times[*patient];
+            }
+            (scans > 0).then(|| rates / f64::from(scans))
+        }),
+        false_per_scan: ratio(|s| s.false_vertebrae, |_| 1),
+        median_error_mm: resampler.estimate(|times| {
+            let mut drawn: Vec<f64> = errors
+                .iter()
+                .flat_map(|(patient, error)| std::iter::repeat_n(*error, times[*patient] as usize))
+                .collect();
+            drawn.sort_by(f64::total_cmp);
+            quantile(&drawn, 0.5)
+        }),
+        greatest_error_mm: scores
+            .iter()
+            .filter_map(|(_, score)| score.greatest_error_mm)
+            .max_by(f64::total_cmp),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::LpsPoint;
+    use crate::evaluate::testing::{body, vertebra};
+    use proptest::prelude::*;
 
-    fn found(id: &str, z: f64, level: Option<Level>) -> VertebraRecord {
-        VertebraRecord {
-            id: id.into(),
-            series: "s".into(),
-            level,
-            level_candidates: Vec::new(),
-            section_guess: None,
-            body_centroid_lps_mm: LpsPoint::new(0.0, 0.0, z),
-            fraction_in_view: 1.0,
-            confidence: 1.0,
-            limitations: Vec::new(),
-        }
-    }
-
-    fn body(level: Option<Level>, z: f64, fraction_in_view: f64) -> TruthVertebra {
-        TruthVertebra { level, centroid_lps_mm: LpsPoint::new(0.0, 0.0, z), fraction_in_view }
+    #[test]
+    fn found_false_missed_and_wrong_levels_are_told_apart() {
+        let truth = [
+            body(Some(Level::L1), 0.0, 1.0),
+            body(Some(Level::L2), -35.0, 1.0),
+            body(Some(Level::L3), -70.0, 1.0),
+            body(Some(Level::L4), -105.0, 0.2),
+        ];
+        let found = [
+            vertebra("a", Some(Level::L1), 2.0),
+            vertebra("b", Some(Level::L3), -38.0),
+            vertebra("c", None, 60.0),
+            vertebra("d", None, -120.0),
+        ];
+        let score = score_vertebrae(&found, &truth);
+        assert_eq!((score.expected, score.found, score.false_vertebrae), (3, 2, 1));
+        assert_eq!((score.level_right, score.level_wrong, score.level_not_named), (1, 1, 0));
+        assert_eq!((score.with_level, score.identified), (3, 1));
+        assert_eq!(score.missed, ["L3"]);
+        assert_eq!(score.median_error_mm, Some(2.5));
+        assert_eq!(score.greatest_error_mm, Some(3.0));
     }
 
     #[test]
-    fn exactly_ten_millimetres_is_a_match_and_a_hair_more_is_not() {
-        let truth = [body(None, 0.0, 1.0)];
-        assert_eq!(score_vertebrae(&[found("a", 10.0, None)], &truth).found, 1);
-        let score = score_vertebrae(&[found("a", 10.001, None)], &truth);
-        assert_eq!((score.found, score.false_vertebrae), (0, 1));
-    }
-
-    #[test]
-    fn two_vertebrae_at_one_body_are_one_hit_and_one_false() {
-        let score = score_vertebrae(
-            &[found("a", 3.0, None), found("b", -2.0, None)],
-            &[body(None, 0.0, 1.0)],
-        );
-        assert_eq!((score.found, score.false_vertebrae), (1, 1));
-        assert_eq!(score.matches[0].vertebra, "b", "the nearer one is the match");
-    }
-
-    #[test]
-    fn a_cut_body_is_neither_asked_for_nor_false() {
-        let truth = [body(None, 0.0, 0.3)];
-        let score = score_vertebrae(&[found("a", 19.0, None)], &truth);
-        assert_eq!((score.expected, score.false_vertebrae), (0, 0));
-    }
-
-    #[test]
-    fn nothing_found_and_nothing_true_are_counted_as_such() {
-        let none = score_vertebrae(&[], &[]);
-        assert_eq!((none.expected, none.found, none.median_error_mm), (0, 0, None));
-        let missed = score_vertebrae(&[], &[body(Some(Level::L1), 0.0, 1.0)]);
-        assert_eq!(missed.missed, ["L1"]);
-    }
-
-    #[test]
-    fn a_wrong_level_is_told_from_an_unnamed_one() {
-        let truth = [body(Some(Level::L1), 0.0, 1.0), body(Some(Level::L2), -30.0, 1.0)];
+    fn no_level_is_counted_apart_from_a_wrong_one_and_is_not_identified() {
         let score =
-            score_vertebrae(&[found("a", 0.0, Some(Level::L2)), found("b", -30.0, None)], &truth);
-        assert_eq!((score.level_right, score.level_wrong, score.level_not_named), (0, 1, 1));
+            score_vertebrae(&[vertebra("a", None, 1.0)], &[body(Some(Level::L1), 0.0, 1.0)]);
+        assert_eq!((score.level_not_named, score.level_wrong, score.identified), (1, 0, 0));
+        let score =
+            score_vertebrae(&[vertebra("a", Some(Level::L1), 1.0)], &[body(None, 0.0, 1.0)]);
+        assert_eq!((score.level_not_judged, score.with_level), (1, 0));
+    }
+
+    #[test]
+    fn a_body_is_matched_once_and_as_many_as_can_be() {
+        // Nearest first would give the middle one to the first body and leave the second alone.
+        let truth = [body(None, 0.0, 1.0), body(None, 14.0, 1.0)];
+        let found = [vertebra("a", None, 6.0), vertebra("b", None, -9.0)];
+        let score = score_vertebrae(&found, &truth);
+        assert_eq!((score.found, score.false_vertebrae), (2, 0));
+        let twice = [vertebra("a", None, 1.0), vertebra("b", None, -1.0)];
+        let score = score_vertebrae(&twice, &truth[..1]);
+        assert_eq!((score.found, score.false_vertebrae), (1, 1));
+    }
+
+    #[test]
+    fn limits_themselves_count() {
+        let truth = [body(Some(Level::L1), 0.0, 1.0)];
+        let at = |z: f64| score_vertebrae(&[vertebra("a", Some(Level::L1), z)], &truth);
+        assert_eq!((at(10.0).found, at(10.0_f64.next_up()).found), (1, 0));
+        assert_eq!((at(20.0).identified, at(20.0_f64.next_up()).identified), (1, 0));
+        let half = score_vertebrae(&[], &[body(None, 0.0, 0.5), body(None, 30.0, 0.499)]);
+        assert_eq!(half.expected, 1);
+    }
+
+    #[test]
+    fn identified_needs_the_true_body_to_be_the_nearest() {
+        let truth = [body(Some(Level::L1), 0.0, 1.0), body(Some(Level::L2), -25.0, 1.0)];
+        let score = score_vertebrae(&[vertebra("a", Some(Level::L1), -15.0)], &truth);
+        assert_eq!((score.identified, score.level_wrong), (0, 1));
+    }
+
+    #[test]
+    fn no_truth_and_no_results_give_nothing_and_no_rate() {
+        let resampler = Resampler::new(1, 0, 1);
+        let empty = score_vertebrae(&[], &[]);
+        let summary = summarise(&[(0, &empty)], &resampler);
+        assert_eq!((summary.found_rate.value, summary.id_rate.value), (None, None));
+        assert_eq!(summary.false_per_scan.value, Some(0.0));
+        let nothing = score_vertebrae(&[], &[body(Some(Level::L1), 0.0, 1.0)]);
+        let summary = summarise(&[(0, &nothing)], &resampler);
+        assert_eq!((summary.found_rate.value, summary.id_rate.value), (Some(0.0), Some(0.0)));
+    }
+
+    proptest! {
+        /// Adding a vertebra never lowers what is found, and found is never more than either list.
+        #[test]
+        fn found_is_the_most_that_can_be_paired(
+            truth in prop::collection::vec(-60.0_f64..60.0, 0..5),
+            found in prop::collection::vec(-60.0_f64..60.0, 0..5),
+        ) {
+            fn most(t: &[f64], found: &[f64], used: u32) -> usize {
+                let Some((first, rest)) = t.split_first() else { return 0 };
+                let mut best = most(rest, found, used);
+                for (n, z) in found.iter().enumerate() {
+                    if used & (1 << n) == 0 && (z - first).abs() <= MATCH_MM {
+                        best = best.max(1 + most(rest, found, used | (1 << n)));
+                    }
+                }
+                best
+            }
+            let bodies: Vec<_> = truth.iter().map(|z| body(None, *z, 1.0)).collect();
+            let vertebrae: Vec<_> = found.iter().map(|z| vertebra("v", None, *z)).collect();
+            let score = score_vertebrae(&vertebrae, &bodies);
+            prop_assert_eq!(score.found, most(&truth, &found, 0));
+            prop_assert_eq!(score.false_vertebrae, found.len() - score.found);
+        }
     }
 }

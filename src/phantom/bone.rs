@@ -144,6 +144,17 @@ fn posterior_elements(segment: &Segment, p: DVec3) -> f64 {
     d.max(rod(p * flat, base * flat, 4.6, tip * flat, 3.2))
 }
 
+/// Whether any bone of a segment may lie within `radius` of a place in its axes.
+pub(super) fn within_reach(segment: &Segment, p: DVec3, radius: f64) -> bool {
+    let half = segment.half_size();
+    p.z.abs() < 3.4 * half.z + radius
+        && p.x.abs() < half.x + 48.0 + radius
+        && p.y < half.y + 8.0 + radius
+        && p.y > -half.y - 66.0 - radius
+        && (!segment.is_sacral()
+            || (p.z.abs() < 1.6 * half.z + radius && p.x.abs() < 1.4 * half.x + radius))
+}
+
 /// The neural arch of a sacral segment belongs to the sacrum as a whole, see
 /// [`super::pelvis`]; here only the body.
 pub(super) fn distance(segment: &Segment, p: DVec3) -> BoneDistance {

@@ -30,6 +30,9 @@ const SAGITTAL_WIDTH_MM: f64 = 60.0;
 /// How far the middle of the field lies in front of the canal: axial, sagittal, mm.
 const FIELD_IN_FRONT_MM: [f64; 2] = [8.0, 28.0];
 
+/// A field at least this wide shows the whole trunk and is centred on it, mm in front of the canal.
+const WIDE_FIELD_MM: [f64; 2] = [300.0, 46.0];
+
 /// Stored values of both modalities have 12 bits.
 pub(super) const HIGHEST_STORED: f64 = 4095.0;
 
@@ -68,10 +71,12 @@ pub(super) fn grid(spec: &Spec, skeleton: &Skeleton) -> Result<Grid, PhantomErro
             let needed = ((top - bottom) / step).ceil() as usize + 1;
             let slices = spec.slices.unwrap_or(needed);
             let middle = 0.5 * (bottom + top);
+            let wide = pixel * columns.max(rows) as f64 >= WIDE_FIELD_MM[0];
+            let in_front = if wide { WIDE_FIELD_MM[1] } else { FIELD_IN_FRONT_MM[0] };
             (
                 LpsPoint::new(
                     centre.x() - half(columns, pixel),
-                    centre.y() - FIELD_IN_FRONT_MM[0] - half(rows, pixel),
+                    centre.y() - in_front - half(rows, pixel),
                     middle - half(slices, step),
                 ),
                 LpsVector::new(pixel, 0.0, 0.0),
@@ -113,42 +118,85 @@ fn samples(extent_mm: f64, pitch_mm: f64) -> usize {
 
 /// The values of all voxels, `[k, j, i]`: HU or MR signal, within the stored range, whole numbers.
 pub(super) fn voxels(scene: &Scene<'_>, grid: &Grid) -> Vec<i16> {
-    let slices: Vec<Vec<i16>> =
-        (0..grid.nk()).into_par_iter().map(|k| slice(scene, grid, k)).collect();
-    slices.concat()
+    let mut voxels = vec![0; grid.len()];
+    voxels
+        .par_chunks_mut(grid.ni() * grid.nj())
+        .enumerate()
+        .for_each(|(k, out)| slice(scene, grid, k, out));
+    voxels
 }
 
-fn slice(scene: &Scene<'_>, grid: &Grid, k: usize) -> Vec<i16> {
+/// Side of the squares of voxels that share a list of near bones.
+const TILE: usize = 12;
+
+/// The mean of the scene over each voxel of a slice, before blur and noise.
+fn sampled(scene: &Scene<'_>, grid: &Grid, k: usize) -> Vec<f64> {
     let spec = scene.spec;
     let (ni, nj) = (grid.ni(), grid.nj());
     let across = samples(spec.pixel_spacing_mm, SAMPLE_MM[0]);
     let through = samples(spec.slice_thickness_mm, SAMPLE_MM[1]);
     let thickness = spec.slice_thickness_mm / spec.slice_spacing_mm;
     let offset = |n: usize, count: usize| (n as f64 + 0.5) / count as f64 - 0.5;
-    let reach = DENSE_WITHIN_MM
-        + 0.5 * (spec.slice_thickness_mm.powi(2) + 2.0 * spec.pixel_spacing_mm.powi(2)).sqrt();
-    let mut values = vec![0.0; ni * nj];
-    for j in 0..nj {
-        for i in 0..ni {
-            let centre = grid.to_lps(ContinuousIndex { i: i as f64, j: j as f64, k: k as f64 });
-            let dense = scene.bone_distance(vector(centre)) > -reach;
-            let (across, through) = if dense { (across, through) } else { (1, through.min(2)) };
-            let mut sum = 0.0;
-            for c in 0..through {
-                for b in 0..across {
-                    for a in 0..across {
-                        let place = grid.to_lps(ContinuousIndex {
-                            i: i as f64 + offset(a, across),
-                            j: j as f64 + offset(b, across),
-                            k: k as f64 + thickness * offset(c, through),
-                        });
-                        sum += scene.value(vector(place));
-                    }
-                }
+    let step = [0, 1, 2].map(|axis| {
+        let step = grid.step(axis);
+        DVec3::new(step.x(), step.y(), step.z())
+    });
+    let mut offsets = Vec::with_capacity(across * across * through);
+    for c in 0..through {
+        for b in 0..across {
+            for a in 0..across {
+                offsets.push(
+                    step[0] * offset(a, across)
+                        + step[1] * offset(b, across)
+                        + step[2] * (thickness * offset(c, through)),
+                );
             }
-            values[j * ni + i] = sum / (across * across * through) as f64;
         }
     }
+    let half_voxel =
+        0.5 * (spec.slice_thickness_mm.powi(2) + 2.0 * spec.pixel_spacing_mm.powi(2)).sqrt();
+    let reach = DENSE_WITHIN_MM + half_voxel;
+    let tile_radius =
+        0.5 * spec.pixel_spacing_mm * (TILE as f64 - 1.0) * std::f64::consts::SQRT_2 + reach;
+    let at = |i: f64, j: f64| vector(grid.to_lps(ContinuousIndex { i, j, k: k as f64 }));
+    let mut values = vec![0.0; ni * nj];
+    for j0 in (0..nj).step_by(TILE) {
+        for i0 in (0..ni).step_by(TILE) {
+            let middle = 0.5 * (TILE as f64 - 1.0);
+            let near = scene.near(at(i0 as f64 + middle, j0 as f64 + middle), tile_radius);
+            for j in j0..(j0 + TILE).min(nj) {
+                for i in i0..(i0 + TILE).min(ni) {
+                    let centre = at(i as f64, j as f64);
+                    let soft = scene.soft(centre, &near);
+                    values[j * ni + i] = if near.is_soft() {
+                        soft
+                    } else {
+                        match scene.depth(centre, &near) {
+                            // Inside or outside of all edges one sample is as good as many.
+                            depth if depth > scene.shell_mm() + reach => {
+                                scene.hard(centre, soft, &near)
+                            }
+                            depth if depth < -reach => soft,
+                            _ => {
+                                offsets
+                                    .iter()
+                                    .map(|&offset| scene.hard(centre + offset, soft, &near))
+                                    .sum::<f64>()
+                                    / offsets.len() as f64
+                            }
+                        }
+                    };
+                }
+            }
+        }
+    }
+    values
+}
+
+fn slice(scene: &Scene<'_>, grid: &Grid, k: usize, out: &mut [i16]) {
+    let spec = scene.spec;
+    let (ni, nj) = (grid.ni(), grid.nj());
+    let mut values = sampled(scene, grid, k);
     // The pixel's own width is part of the resolution asked for.
     let pixel = spec.pixel_spacing_mm;
     let variance = (spec.in_plane_fwhm_mm / 2.3548).powi(2) - pixel * pixel / 12.0;
@@ -166,15 +214,11 @@ fn slice(scene: &Scene<'_>, grid: &Grid, k: usize) -> Vec<i16> {
                 Kernel::Bone => 0.2,
             } / pixel;
             let gain = blur(&mut noise, ni, nj, sigma);
-            values
-                .iter()
-                .zip(&noise)
-                .map(|(value, noise)| {
-                    let hu = value + noise * spec.noise / gain;
-                    let stored = libm::round(hu - RESCALE_INTERCEPT).clamp(0.0, HIGHEST_STORED);
-                    (stored + RESCALE_INTERCEPT) as i16
-                })
-                .collect()
+            for ((out, value), noise) in out.iter_mut().zip(&values).zip(&noise) {
+                let hu = value + noise * spec.noise / gain;
+                let stored = libm::round(hu - RESCALE_INTERCEPT).clamp(0.0, HIGHEST_STORED);
+                *out = (stored + RESCALE_INTERCEPT) as i16;
+            }
         }
         Modality::MrT1 => {
             for j in 0..nj {
@@ -185,15 +229,12 @@ fn slice(scene: &Scene<'_>, grid: &Grid, k: usize) -> Vec<i16> {
                         * saturation_band(scene.skeleton, vector(place));
                 }
             }
-            values
-                .iter()
-                .map(|value| {
-                    // Magnitude of a complex signal with equal noise in both parts (Rice).
-                    let [real, imaginary] = normal_pair(&mut rng).map(|n| n * spec.noise);
-                    let magnitude = ((value + real).powi(2) + imaginary * imaginary).sqrt();
-                    libm::round(magnitude).clamp(0.0, HIGHEST_STORED) as i16
-                })
-                .collect()
+            for (out, value) in out.iter_mut().zip(&values) {
+                // Magnitude of a complex signal with equal noise in both parts (Rice).
+                let [real, imaginary] = normal_pair(&mut rng).map(|n| n * spec.noise);
+                let magnitude = ((value + real).powi(2) + imaginary * imaginary).sqrt();
+                *out = libm::round(magnitude).clamp(0.0, HIGHEST_STORED) as i16;
+            }
         }
     }
 }
@@ -226,25 +267,23 @@ fn blur(values: &mut [f64], ni: usize, nj: usize, sigma_pixels: f64) -> f64 {
         .collect();
     let sum: f64 = weights.iter().sum();
     let weights: Vec<f64> = weights.iter().map(|w| w / sum).collect();
-    let line = |from: &[f64], at: &dyn Fn(usize) -> usize, n: usize| -> Vec<f64> {
-        (0..n)
-            .map(|x| {
-                weights
-                    .iter()
-                    .enumerate()
-                    .map(|(m, w)| w * from[at((x + m).saturating_sub(radius).min(n - 1))])
-                    .sum()
-            })
-            .collect()
-    };
-    for j in 0..nj {
-        let blurred = line(values, &|i| j * ni + i, ni);
-        values[j * ni..(j + 1) * ni].copy_from_slice(&blurred);
+    let mut line = vec![0.0; ni + 2 * radius];
+    for row in values.chunks_exact_mut(ni) {
+        line[..radius].fill(row[0]);
+        line[radius..radius + ni].copy_from_slice(row);
+        line[radius + ni..].fill(row[ni - 1]);
+        for (i, value) in row.iter_mut().enumerate() {
+            *value = weights.iter().zip(&line[i..]).map(|(w, v)| w * v).sum();
+        }
     }
-    for i in 0..ni {
-        let blurred = line(values, &|j| j * ni + i, nj);
-        for (j, value) in blurred.into_iter().enumerate() {
-            values[j * ni + i] = value;
+    let from = values.to_vec();
+    for (j, row) in values.chunks_exact_mut(ni).enumerate() {
+        row.fill(0.0);
+        for (m, weight) in weights.iter().enumerate() {
+            let other = (j + m).saturating_sub(radius).min(nj - 1);
+            for (value, v) in row.iter_mut().zip(&from[other * ni..]) {
+                *value += weight * v;
+            }
         }
     }
     weights.iter().map(|w| w * w).sum()

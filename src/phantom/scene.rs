@@ -26,8 +26,30 @@ pub(super) struct Scene<'a> {
     first_sacral: Option<usize>,
 }
 
+/// No place is moved further than this by [`Scene::warped`], mm.
+const WARP_MM: f64 = 3.0;
+
 /// Far outside.
 const FAR: f64 = -50.0;
+
+/// What may reach into a ball of places: found once for many of them.
+pub(super) struct Near {
+    /// The segment from which to search the column.
+    from: usize,
+    /// Numbers of the segments.
+    segments: Vec<usize>,
+    /// Numbers of the segments with ribs.
+    ribs: Vec<usize>,
+    pelvis: bool,
+    column: bool,
+}
+
+impl Near {
+    /// Neither bone nor disc nor canal.
+    pub fn is_soft(&self) -> bool {
+        self.segments.is_empty() && self.ribs.is_empty() && !self.pelvis && !self.column
+    }
+}
 
 /// Distances to the bones about a place.
 struct BoneNear {
@@ -35,7 +57,7 @@ struct BoneNear {
     ilium: f64,
     rib: f64,
     /// Number of the segment, the place in its axes, distances.
-    segments: [Option<(usize, DVec3, BoneDistance)>; 4],
+    segments: [Option<(usize, DVec3, BoneDistance)>; 5],
 }
 
 /// Size of the back muscles at a level (rows of the morphometry table): they taper on the sacrum.
@@ -117,24 +139,65 @@ impl<'a> Scene<'a> {
             )
     }
 
-    /// The value at a place, before blur, noise and coil.
-    pub fn value(&self, p: DVec3) -> f64 {
-        let p = self.warped(p);
-        let along = self.skeleton.along(p);
-        let value = self.soft_tissue(p, along);
-        if along.u.abs() > 130.0 || along.v.abs() > 120.0 {
-            return value;
+    /// What may reach within `radius` of a place.
+    pub fn near(&self, centre: DVec3, radius: f64) -> Near {
+        let along = self.skeleton.along(centre, 0);
+        let from = along.index.saturating_sub(2);
+        let radius = radius + WARP_MM;
+        let mut near = Near { from, segments: vec![], ribs: vec![], pelvis: false, column: false };
+        for (index, segment) in self.skeleton.segments.iter().enumerate() {
+            let local = segment.to_local(centre);
+            if bone::within_reach(segment, local, radius) {
+                near.segments.push(index);
+            }
+            if self.has(Surrounding::Ribs) && pelvis::ribs(segment, local) > -radius {
+                near.ribs.push(index);
+            }
         }
-        let value = self.column(value, along);
-        self.bones(value, p, along, &self.bone_near(p, along))
+        if let Some(first) = self.first_sacral {
+            near.pelvis = (centre - self.skeleton.segments[first].origin).length() < 165.0 + radius;
+        }
+        let half = self.skeleton.blend(along, |s| s.half_size().max_element());
+        near.column = along.u.abs() < half + 6.0 + radius
+            && along.v < half + 6.0 + radius
+            && along.v > -half - 30.0 - radius;
+        near
     }
 
-    /// Signed distance to the nearest bone, mm, positive inside; far away it is only known to be
-    /// far.
-    pub fn bone_distance(&self, p: DVec3) -> f64 {
+    /// Soft tissue at a place, before blur, noise and coil.
+    pub fn soft(&self, p: DVec3, near: &Near) -> f64 {
         let p = self.warped(p);
-        let along = self.skeleton.along(p);
-        let near = self.bone_near(p, along);
+        self.soft_tissue(p, self.skeleton.along(p, near.from))
+    }
+
+    /// Discs, canal and bone at a place, over soft tissue of a given value.
+    pub fn hard(&self, p: DVec3, soft: f64, near: &Near) -> f64 {
+        let p = self.warped(p);
+        let along = self.skeleton.along(p, near.from);
+        let under = if near.column { self.column(soft, along) } else { soft };
+        self.bones(under, p, along, &self.bone_near(p, along, near))
+    }
+
+    /// Thickest shell of bone, mm: deeper than this there is marrow alone.
+    pub fn shell_mm(&self) -> f64 {
+        1.5
+    }
+
+    /// How deep a place lies in the nearest bone, disc or canal, mm, negative outside; within the
+    /// reach of edges the least distance to one.
+    pub fn depth(&self, p: DVec3, near: &Near) -> f64 {
+        let p = self.warped(p);
+        let along = self.skeleton.along(p, near.from);
+        if near.column {
+            let half = self.skeleton.blend(along, |s| s.half_size().max_element());
+            if along.u.abs() < half && along.v < half + 2.0 && along.v > -half - 24.0 {
+                let bone = self.bone_near(p, along, near);
+                // Deep in a body, or else among the edges of disc and canal.
+                let body = bone.segments.iter().flatten().map(|(_, _, d)| d.body());
+                return body.fold(0.0, f64::max);
+            }
+        }
+        let near = self.bone_near(p, along, near);
         let mut nearest = near.wing.max(near.ilium).max(near.rib);
         for (_, _, d) in near.segments.iter().flatten() {
             nearest = nearest.max(d.body()).max(d.posterior);
@@ -142,23 +205,19 @@ impl<'a> Scene<'a> {
         nearest
     }
 
-    fn bone_near(&self, p: DVec3, along: Along) -> BoneNear {
-        let mut near = BoneNear { wing: FAR, ilium: FAR, rib: FAR, segments: [None; 4] };
-        if along.u.abs() > 130.0 || along.v.abs() > 120.0 {
-            return near;
-        }
-        if let Some(first) = self.first_sacral {
+    fn bone_near(&self, p: DVec3, along: Along, about: &Near) -> BoneNear {
+        let mut near = BoneNear { wing: FAR, ilium: FAR, rib: FAR, segments: [None; 5] };
+        if let (true, Some(first)) = (about.pelvis, self.first_sacral) {
             near.wing = pelvis::sacral_wing(self.skeleton, along, p);
             near.ilium = pelvis::ilium(&self.skeleton.segments[first], p);
         }
-        let from = along.index.saturating_sub(1);
-        for (slot, (index, segment)) in
-            near.segments.iter_mut().zip(self.skeleton.segments.iter().enumerate().skip(from))
-        {
+        for &index in &about.ribs {
+            let segment = &self.skeleton.segments[index];
+            near.rib = near.rib.max(pelvis::ribs(segment, segment.to_local(p)));
+        }
+        for (slot, &index) in near.segments.iter_mut().zip(&about.segments) {
+            let segment = &self.skeleton.segments[index];
             let local = segment.to_local(p);
-            if self.has(Surrounding::Ribs) {
-                near.rib = near.rib.max(pelvis::ribs(segment, local));
-            }
             *slot = Some((index, local, bone::distance(segment, local)));
         }
         near

@@ -203,14 +203,15 @@ impl Skeleton {
         Ok(Self { segments, centre, extent_z })
     }
 
-    /// Coordinates along and across the curved column; beyond its ends the end is drawn out.
-    pub fn along(&self, point: DVec3) -> Along {
+    /// Coordinates along and across the curved column; beyond its ends the end is drawn out. The
+    /// search runs down from segment `from`.
+    pub fn along(&self, point: DVec3, from: usize) -> Along {
         let height = |n: usize| {
             let segment: &Segment = &self.segments[n];
             (point - segment.origin).dot(segment.up)
         };
         let count = self.segments.len();
-        let mut index = 0;
+        let mut index = from.min(count - 2);
         while index + 2 < count && height(index + 1) < 0.0 {
             index += 1;
         }

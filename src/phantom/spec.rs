@@ -168,8 +168,15 @@ pub struct Spec {
 
 impl Spec {
     /// Names of the built-in studies, with what they show.
-    pub const BUILT_IN: [(&'static str, &'static str); 4] = [
-        ("ct_lumbar", "CT, T12 to S1, small field, 3 mm; sclerotic L2, broken posterior wall of L4"),
+    pub const BUILT_IN: [(&'static str, &'static str); 5] = [
+        (
+            "ct_thoracolumbar",
+            "CT, T1 to S1, 512 x 512 x 300 voxels, 1.75 mm; two sclerotic lesions",
+        ),
+        (
+            "ct_lumbar",
+            "CT, T12 to S1, small field, 3 mm; sclerotic L2, broken posterior wall of L4",
+        ),
         ("ct_lumbar_normal", "the same without lesions"),
         ("mr_t1_lumbar", "sagittal T1, T12 to S1, 4 mm; marrow of L3 replaced"),
         ("mr_t1_lumbar_normal", "the same without lesions"),
@@ -206,6 +213,7 @@ impl Spec {
             "ct_lumbar_normal" => {
                 Some(Self { name: name.to_owned(), lesions: Vec::new(), ..Self::ct_lumbar() })
             }
+            "ct_thoracolumbar" => Some(Self::ct_thoracolumbar()),
             "mr_t1_lumbar" => Some(Self::mr_t1_lumbar()),
             "mr_t1_lumbar_normal" => {
                 Some(Self { name: name.to_owned(), lesions: Vec::new(), ..Self::mr_t1_lumbar() })
@@ -258,6 +266,39 @@ impl Spec {
         }
     }
 
+    /// Axial CT of the trunk, T1 to S1 wholly in view, 512 by 512 by 300 voxels, soft kernel;
+    /// sclerotic lesions in T8 and L3.
+    pub fn ct_thoracolumbar() -> Self {
+        let lesion = |level, radius_mm, contrast_hu, place| Lesion {
+            level,
+            kind: LesionKind::Sclerotic { contrast_hu },
+            place,
+            radius_mm,
+        };
+        Self {
+            name: "ct_thoracolumbar".to_owned(),
+            levels: THORACOLUMBAR.to_vec(),
+            size: [512, 512],
+            pixel_spacing_mm: 0.75,
+            slice_thickness_mm: 2.0,
+            slice_spacing_mm: 1.75,
+            slices: Some(300),
+            in_plane_fwhm_mm: 1.1,
+            noise: 14.0,
+            surroundings: BTreeSet::from([
+                Surrounding::Vessels,
+                Surrounding::Ribs,
+                Surrounding::BodyOutline,
+                Surrounding::Couch,
+            ]),
+            lesions: vec![
+                lesion(Level::T8, 6.0, 260.0, [-0.3, 0.2, 0.1]),
+                lesion(Level::L3, 9.0, 180.0, [0.2, -0.2, -0.2]),
+            ],
+            ..Self::ct_lumbar()
+        }
+    }
+
     /// Sagittal lumbar T1, T12 to S1 in view, 15 slices of 4 mm; the marrow of L3 is replaced.
     pub fn mr_t1_lumbar() -> Self {
         Self {
@@ -292,3 +333,24 @@ impl Spec {
 
 const LUMBAR: [Level; 7] =
     [Level::T12, Level::L1, Level::L2, Level::L3, Level::L4, Level::L5, Level::S1];
+
+const THORACOLUMBAR: [Level; 18] = [
+    Level::T1,
+    Level::T2,
+    Level::T3,
+    Level::T4,
+    Level::T5,
+    Level::T6,
+    Level::T7,
+    Level::T8,
+    Level::T9,
+    Level::T10,
+    Level::T11,
+    Level::T12,
+    Level::L1,
+    Level::L2,
+    Level::L3,
+    Level::L4,
+    Level::L5,
+    Level::S1,
+];

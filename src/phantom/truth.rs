@@ -1,5 +1,7 @@
 //! What is where: the truth of a phantom, from its geometry and not from its voxels.
 
+use std::ops::Range;
+
 use glam::DVec3;
 use serde::{Deserialize, Serialize};
 
@@ -159,9 +161,10 @@ pub(super) fn body_labels(scene: &Scene<'_>, grid: &Grid, truth: &Truth) -> Vec<
         let number = truth.vertebrae.iter().position(|v| Some(v.level) == segment.level);
         let Some(number) = number else { continue };
         let reach = (segment.half_size() + DVec3::new(4.0, 10.0, 5.0)).length();
-        for k in 0..grid.nk() {
-            for j in 0..grid.nj() {
-                for i in 0..grid.ni() {
+        let [i_range, j_range, k_range] = index_box(grid, segment.origin, reach);
+        for k in k_range {
+            for j in j_range.clone() {
+                for i in i_range.clone() {
                     let voxel = crate::geometry::VoxelIndex { i, j, k };
                     let place = super::raster::vector(grid.voxel_to_lps(voxel));
                     if (place - segment.origin).length_squared() < reach * reach
@@ -174,4 +177,21 @@ pub(super) fn body_labels(scene: &Scene<'_>, grid: &Grid, truth: &Truth) -> Vec<
         }
     }
     labels
+}
+
+/// Indices along each axis of the voxels within `reach` of a place, for a grid with orthogonal
+/// axes.
+fn index_box(grid: &Grid, centre: DVec3, reach: f64) -> [Range<usize>; 3] {
+    let middle = grid.to_index(LpsPoint::new(centre.x, centre.y, centre.z));
+    let spacing = grid.spacing();
+    let along = |middle: f64, pitch: f64, count: usize| {
+        let low = (middle - reach / pitch).floor().clamp(0.0, count as f64) as usize;
+        let high = ((middle + reach / pitch).ceil() + 1.0).clamp(0.0, count as f64) as usize;
+        low..high
+    };
+    [
+        along(middle.i, spacing[0], grid.ni()),
+        along(middle.j, spacing[1], grid.nj()),
+        along(middle.k, spacing[2], grid.nk()),
+    ]
 }
