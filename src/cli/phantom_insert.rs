@@ -11,11 +11,11 @@ use crate::discover::discover;
 use crate::geometry::LpsPoint;
 use crate::phantom::insert::{
     BodyPlace, Contrast, InsertError, InsertKind, InsertOptions, Inserted, InsertedLesion, insert,
-    kinds_of, places_of_anatomy, write,
+    kinds_of, places_of_anatomy, places_of_labels, write,
 };
 use crate::series::{Series, Study};
 use crate::terms::{Level, Role};
-use crate::volume::{Image, LoadLimits, load};
+use crate::volume::{Image, LoadLimits, load, read_label_map};
 
 /// Arguments of `osteoflag phantom insert`.
 #[derive(Debug, clap::Args)]
@@ -29,8 +29,9 @@ pub(super) struct Arguments {
     /// Seed of everything that is drawn; the same seed gives the same bytes
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where the vertebral bodies come from: `anatomy` (found by this program) or a JSON file with
-    /// `vertebrae` (a truth file) or a plain list of `[x, y, z]` in LPS mm
+    /// Where the vertebral bodies come from: `anatomy` (found by this program), a JSON file with
+    /// `vertebrae` (a truth file) or a plain list of `[x, y, z]` in LPS mm, or a label map (NIfTI or
+    /// DICOM segmentation) with one label for each body
     #[arg(long, value_name = "anatomy|FILE", default_value = "anatomy")]
     bodies: String,
     /// Kinds, separated by commas, or `lesions`, `look-alikes`, `all` that the series can show
@@ -98,13 +99,13 @@ pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<Exit, Failure> {
     let limits = LoadLimits { max_bytes: arguments.max_memory.saturating_mul(1 << 20) };
     let loaded = load(series, &limits)
         .map_err(|error| Failure { exit: Exit::Partly, what: error.to_string(), help: None })?;
-    let places = bodies(&arguments.bodies, &loaded.image)?;
+    let places = bodies(&arguments.bodies, series, &loaded.image, &limits)?;
     let from_file = arguments.bodies != "anatomy";
     let options = InsertOptions {
         seed: arguments.seed,
         kinds,
         contrast,
-        bodies_from: if from_file { "a list of centres" } else { "the tool's own anatomy" }
+        bodies_from: if from_file { "a list of centres or a label map" } else { "the tool's own anatomy" }
             .to_owned(),
     };
     let inserted =
@@ -198,7 +199,12 @@ fn kinds(names: &[String], contrast: Contrast) -> Result<Vec<InsertKind>, Failur
 }
 
 /// The bodies of a file, or of the tool's own anatomy.
-fn bodies(from: &str, image: &Image) -> Result<Vec<BodyPlace>, Failure> {
+fn bodies(
+    from: &str,
+    series: &Series,
+    image: &Image,
+    limits: &LoadLimits,
+) -> Result<Vec<BodyPlace>, Failure> {
     if from == "anatomy" {
         let anatomy = match image {
             Image::Ct(volume) => crate::anatomy::ct::find(volume),
@@ -207,6 +213,15 @@ fn bodies(from: &str, image: &Image) -> Result<Vec<BodyPlace>, Failure> {
         return Ok(places_of_anatomy(&anatomy));
     }
     let path = Path::new(from);
+    if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+        let map = read_label_map(path, limits.max_bytes).map_err(|error| {
+            Failure::usage(error, "give `anatomy`, a .json file or a label map".to_owned())
+        })?;
+        // A map of other voxels is a map of another series.
+        map.on_grid(&series.grid, &series.frame_of_reference_uid)
+            .map_err(|error| Failure::usage(format!("{from}: {error}"), None))?;
+        return Ok(places_of_labels(&map));
+    }
     let file: BodiesFile = serde_json::from_str(&read_text(path)?).map_err(|error| {
         Failure::usage(
             format!("{from}: {error}"),

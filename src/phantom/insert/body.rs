@@ -221,10 +221,10 @@ fn measured(canvas: &Canvas, contrast: Contrast, frame: Frame, pitch: f64) -> Bo
     let marrow = marrow(canvas, &frame);
     let minus = |a: [f64; 3]| a.map(|x| -x);
     let looks = [
-        Look { axis: U, across: [V, S], range: [0.40, 0.90, 0.58] },
-        Look { axis: minus(U), across: [V, S], range: [0.40, 0.90, 0.58] },
-        Look { axis: V, across: [U, S], range: [0.28, 0.70, 0.44] },
-        Look { axis: minus(V), across: [U, S], range: [0.28, 0.70, 0.44] },
+        Look { axis: U, across: [V, S], range: [0.40, 1.00, 0.62] },
+        Look { axis: minus(U), across: [V, S], range: [0.40, 1.00, 0.62] },
+        Look { axis: V, across: [U, S], range: [0.30, 0.90, 0.50] },
+        Look { axis: minus(V), across: [U, S], range: [0.30, 0.80, 0.48] },
         Look { axis: S, across: [U, V], range: [0.26, 0.50, 0.36] },
         Look { axis: minus(S), across: [U, V], range: [0.26, 0.50, 0.36] },
     ];
@@ -263,6 +263,10 @@ fn wall(
     const STEP_MM: f64 = 0.5;
     /// Cortex of osteoporotic bodies in thick slices is hardly denser than this, HU.
     const LEAST_CORTEX_HU: f64 = 100.0;
+    const DARKEST_OUTSIDE_HU: f64 = 0.0;
+    /// The wall is the first fall of at least this share of the steepest: behind it come vessels
+    /// and other bones with falls of their own.
+    const STEEP_SHARE: f64 = 0.6;
     let (near, far) = (look.range[0] * pitch, look.range[1] * pitch);
     let count = (far / STEP_MM).ceil() as usize + 4;
     let mut profile = Vec::with_capacity(count);
@@ -281,19 +285,26 @@ fn wall(
         let Some(value) = median(values) else { return (None, false) };
         profile.push(value);
     }
+    // Air and lung are as dark as fat here: the edge of a lung is no wall of a bone.
+    let darkest = if contrast == Contrast::Ct { DARKEST_OUTSIDE_HU } else { f64::NEG_INFINITY };
     let mean = |from: usize, to: usize| {
         let part = profile.get(from..to.min(profile.len())).unwrap_or_default();
-        part.iter().sum::<f64>() / part.len().max(1) as f64
+        part.iter().map(|v| v.max(darkest)).sum::<f64>() / part.len().max(1) as f64
     };
-    let range = (near / STEP_MM) as usize..(far / STEP_MM) as usize;
+    let range = ((near / STEP_MM) as usize).max(1)..(far / STEP_MM) as usize;
     match contrast {
         Contrast::Ct | Contrast::MrT1 => {
             // Mean of the millimetre before against that after.
             let fall = |n: usize| mean(n.saturating_sub(2), n) - mean(n, n + 2);
             let peak = range.clone().map(|n| profile[n]).fold(f64::NEG_INFINITY, f64::max);
-            let best = range.max_by(|&a, &b| fall(a).total_cmp(&fall(b)).then(b.cmp(&a)));
+            let steepest = range.clone().map(fall).fold(f64::NEG_INFINITY, f64::max);
             let least = if contrast == Contrast::Ct { 25.0 } else { 0.12 * marrow.abs() };
-            let wall = best.filter(|&n| fall(n) >= least).map(|n| n as f64 * STEP_MM);
+            let strong = (STEEP_SHARE * steepest).max(least);
+            let is_crest = |n: usize| fall(n) >= fall(n - 1) && fall(n) >= fall(n + 1);
+            let wall = range
+                .clone()
+                .find(|&n| fall(n) >= strong && is_crest(n))
+                .map(|n| n as f64 * STEP_MM);
             let is_bone = match contrast {
                 Contrast::Ct => peak >= LEAST_CORTEX_HU.max(marrow + 15.0),
                 Contrast::MrT1 | Contrast::MrFluid => wall.is_some(),

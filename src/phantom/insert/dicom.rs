@@ -14,7 +14,7 @@ use super::{InsertError, Inserted};
 use crate::geometry::LpsVector;
 use crate::series::{CtOrMr, Series, Slice, Study, ct_or_mr};
 use crate::units::rounded;
-use crate::volume::{StoredValues, stored_values};
+use crate::volume::{NiftiData, StoredValues, nifti_gz_bytes, stored_values};
 
 /// Who wrote the file, as a UID of this program (2.25 root, drawn once).
 const IMPLEMENTATION_CLASS_UID: &str = "2.25.132803457018452318870942630012387254103";
@@ -74,7 +74,8 @@ impl Uids {
     }
 }
 
-/// Writes `IM0001.dcm` … in stack order and `truth.json` into a folder, which is made if need be.
+/// Writes `IM0001.dcm` … in stack order, `truth.json` and the label map `lesions.nii.gz` (see
+/// [`Inserted::labels`]) into a folder, which is made if need be.
 /// Gives the number of slices written and of those left out because their source had no readable
 /// pixels.
 ///
@@ -129,6 +130,10 @@ pub fn write(
     let text = serde_json::to_string_pretty(&inserted.truth)
         .map_err(|error| failed(&file, error.to_string()))?;
     fs::write(&file, text + "\n").map_err(|error| failed(&file, error.to_string()))?;
+    let file = out.join("lesions.nii.gz");
+    let bytes = nifti_gz_bytes(&series.grid, NiftiData::U8(&inserted.labels), &[])
+        .map_err(|error| failed(&file, error.to_string()))?;
+    fs::write(&file, bytes).map_err(|error| failed(&file, error.to_string()))?;
     Ok((written, left_out))
 }
 

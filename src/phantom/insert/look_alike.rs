@@ -202,6 +202,13 @@ pub(super) fn put_osteophyte(
     let side = if draw.chance(0.5) { 1.0 } else { -1.0 };
     let plate = body.endplate_height(0.8 * wall * cos, 0.8 * wall * sin, side > 0.0);
     let root = body.place(plate - side * 2.5, wall * cos, wall * sin);
+    // A rim that is not where bone ends would make a lump in the marrow of it.
+    let outside = [3.0, 5.0].map(|more| {
+        canvas.sample(body.place(plate - side * 2.5, (wall + more) * cos, (wall + more) * sin))
+    });
+    if !outside.iter().flatten().any(|&value| value < (body.marrow - 20.0).min(90.0)) {
+        return Err(Refusal::NoRoom);
+    }
     let width = draw.between(4.0, 9.0);
     let thick = draw.between(2.0, 3.5);
     let rise = draw.between(0.2, 0.6);

@@ -23,16 +23,17 @@
 
 #![allow(clippy::indexing_slicing, reason = "numeric loops over blocks that were made for each other")]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use strum::IntoEnumIterator;
 
 use crate::anatomy::{Anatomy, BodySurface};
-use crate::geometry::{Frame, LpsPoint};
+use crate::geometry::{ContinuousIndex, Frame, LpsPoint};
 use crate::kernels::BitMask;
 use crate::series::{Series, Study};
 use crate::terms::Level;
-use crate::volume::Image;
+use crate::volume::{Image, LabelMap};
 
 mod body;
 mod canvas;
@@ -46,6 +47,10 @@ mod paint;
 mod posterior_wall;
 mod shape;
 mod truth;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
+mod tests;
 
 pub use dicom::write;
 pub use kind::InsertKind;
@@ -205,6 +210,36 @@ pub fn kinds_of(contrast: Contrast, look_alikes: bool) -> Vec<InsertKind> {
 /// The bodies of the tool's own anatomy, from the head down.
 pub fn places_of_anatomy(anatomy: &Anatomy) -> Vec<BodyPlace> {
     body::of_anatomy(anatomy)
+}
+
+/// The bodies of a label map, one for each label (not of whole vertebrae: their centroid lies near
+/// the canal). A body that touches the map's border counts as cut.
+pub fn places_of_labels(map: &LabelMap) -> Vec<BodyPlace> {
+    let [ni, nj, nk] = map.grid.size();
+    let mut sums: BTreeMap<u16, (usize, [f64; 3], bool)> = BTreeMap::new();
+    for (offset, &label) in map.labels.iter().enumerate().filter(|(_, label)| **label != 0) {
+        let at = [offset % ni, offset / ni % nj, offset / (ni * nj)];
+        let (count, sum, cut) = sums.entry(label).or_default();
+        *count += 1;
+        for axis in 0..3 {
+            sum[axis] += at[axis] as f64;
+            *cut |= at[axis] == 0 || at[axis] + 1 == [ni, nj, nk][axis];
+        }
+    }
+    let mut places: Vec<BodyPlace> = sums
+        .into_values()
+        .map(|(count, sum, cut)| {
+            let [i, j, k] = sum.map(|s| s / count as f64);
+            BodyPlace {
+                level: None,
+                centroid: map.grid.to_lps(ContinuousIndex { i, j, k }),
+                fraction_in_view: if cut { 0.5 } else { 1.0 },
+                surface: None,
+            }
+        })
+        .collect();
+    places.sort_by(|a, b| b.centroid.z().total_cmp(&a.centroid.z()));
+    places
 }
 
 /// Paints lesions into half of the usable bodies of a series.

@@ -26,6 +26,9 @@ pub struct InsertedTruth {
     pub study_id: String,
     /// Pseudonym that the new series will have.
     pub series_id: String,
+    /// Pseudonym of the study that it was made from: copies of one study are one patient, and
+    /// intervals over patients have to know.
+    pub patient: String,
     /// Pseudonym of the series that it was made from.
     pub source_series_id: String,
     /// What the series shows.
@@ -84,7 +87,8 @@ pub struct InsertedLesion {
     pub contrast: f64,
     /// Unit of the strength: `HU`, `ratio` or `mm`.
     pub contrast_unit: String,
-    /// What else was drawn or measured.
+    /// What else was drawn or measured, beside the other keys.
+    #[serde(flatten)]
     pub details: BTreeMap<String, Value>,
 }
 
@@ -138,6 +142,7 @@ pub(super) fn truth(
         seed: options.seed,
         study_id: uids.study_id(),
         series_id: uids.series_id(),
+        patient: study.id.to_string(),
         source_series_id: series.id.to_string(),
         contrast: options.contrast.to_string(),
         bodies_from: options.bodies_from.clone(),
