@@ -97,16 +97,23 @@ pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<Exit, Failure> {
     };
     let kinds = kinds(&arguments.kinds, contrast)?;
     let limits = LoadLimits { max_bytes: arguments.max_memory.saturating_mul(1 << 20) };
-    let loaded = load(series, &limits)
-        .map_err(|error| Failure { exit: Exit::Partly, what: error.to_string(), help: None })?;
+    let loaded = load(series, &limits).map_err(|error| Failure {
+        exit: Exit::Partly,
+        what: error.to_string(),
+        help: None,
+    })?;
     let places = bodies(&arguments.bodies, series, &loaded.image, &limits)?;
     let from_file = arguments.bodies != "anatomy";
     let options = InsertOptions {
         seed: arguments.seed,
         kinds,
         contrast,
-        bodies_from: if from_file { "a list of centres or a label map" } else { "the tool's own anatomy" }
-            .to_owned(),
+        bodies_from: if from_file {
+            "a list of centres or a label map"
+        } else {
+            "the tool's own anatomy"
+        }
+        .to_owned(),
     };
     let inserted =
         insert(study, series, &loaded.image, &places, &options).map_err(|error| failure(&error))?;

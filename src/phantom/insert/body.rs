@@ -94,7 +94,11 @@ impl Body {
             Extent::Surface(surface) if upper => surface.upper.height(v, u),
             Extent::Surface(surface) => surface.lower.height(v, u),
             Extent::HalfAxes { up, down, .. } => {
-                if upper { *up } else { -down }
+                if upper {
+                    *up
+                } else {
+                    -down
+                }
             }
         }
     }
@@ -142,19 +146,14 @@ fn axes(places: &[BodyPlace]) -> Vec<(Frame, f64)> {
             left: LpsVector::LEFT,
         };
         let frame = Frame::from_up_and_anterior(centre, up, LpsVector::ANTERIOR);
-        out[n] =
-            Some((frame.unwrap_or(straight), if pitch.is_finite() { pitch } else { 30.0 }));
+        out[n] = Some((frame.unwrap_or(straight), if pitch.is_finite() { pitch } else { 30.0 }));
     }
     out.into_iter().flatten().collect()
 }
 
 /// Bodies at the given places: axes and extent of the tool's anatomy where it is given, else from
 /// the chain of centres and the image itself.
-pub(super) fn bodies(
-    canvas: &Canvas,
-    contrast: Contrast,
-    places: &[BodyPlace],
-) -> Vec<Body> {
+pub(super) fn bodies(canvas: &Canvas, contrast: Contrast, places: &[BodyPlace]) -> Vec<Body> {
     axes(places)
         .into_iter()
         .zip(places)
@@ -275,9 +274,8 @@ fn wall(
         let mut values = Vec::with_capacity(15);
         for a in [-5.0, -2.5, 0.0, 2.5, 5.0] {
             for b in [-3.0, 0.0, 3.0] {
-                let at = |c: usize| {
-                    look.axis[c] * r + look.across[0][c] * a + look.across[1][c] * b
-                };
+                let at =
+                    |c: usize| look.axis[c] * r + look.across[0][c] * a + look.across[1][c] * b;
                 let place = frame.to_lps(LocalPoint { s: at(0), v: at(1), u: at(2) });
                 values.extend(canvas.sample(place));
             }

@@ -48,7 +48,10 @@ impl Canvas {
         let spacing = grid.spacing();
         let pixel = 0.5 * (spacing[0] + spacing[1]);
         let mut canvas = Self {
-            thickness_mm: slice_thickness_mm.filter(|t| t.is_finite()).unwrap_or(0.0).max(spacing[2]),
+            thickness_mm: slice_thickness_mm
+                .filter(|t| t.is_finite())
+                .unwrap_or(0.0)
+                .max(spacing[2]),
             grid,
             values,
             validity: image.validity().clone(),

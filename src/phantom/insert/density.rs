@@ -1,5 +1,6 @@
 //! Dense and open marrow on CT.
 
+use super::super::random::Texture;
 use super::Refusal;
 use super::body::Body;
 use super::canvas::{Block, Canvas, Shares};
@@ -7,7 +8,6 @@ use super::draw::Draw;
 use super::kind::InsertKind;
 use super::paint::Painted;
 use super::shape::{Lump, LumpForm};
-use super::super::random::Texture;
 use crate::geometry::{Frame, LpsPoint};
 use crate::kernels::Array3;
 use glam::DVec3;
@@ -128,13 +128,7 @@ pub(super) fn put_sclerotic(
 }
 
 /// Adds a contrast to the voxels of a shape; gives the mean of what was added in its core.
-fn raise(
-    canvas: &mut Canvas,
-    shares: &Shares,
-    marrow: f64,
-    contrast: f64,
-    draw: &mut Draw,
-) -> f64 {
+fn raise(canvas: &mut Canvas, shares: &Shares, marrow: f64, contrast: f64, draw: &mut Draw) -> f64 {
     let mut values = canvas.read(shares.block);
     let smooth = canvas.smooth_in_plane(&values, 0.8);
     let mottle = mottle(canvas, shares.block, 3.0, draw);

@@ -145,13 +145,7 @@ fn frame<'a>(values: &'a StoredValues, slice: &Slice) -> Option<&'a [u16]> {
 }
 
 /// Stored values with the changed voxels in them.
-fn pixels(
-    series: &Series,
-    inserted: &Inserted,
-    slice: &Slice,
-    k: usize,
-    stored: &[u16],
-) -> C<u16> {
+fn pixels(series: &Series, inserted: &Inserted, slice: &Slice, k: usize, stored: &[u16]) -> C<u16> {
     let bits = u32::from(slice.layout.bits_stored.clamp(1, 16));
     let (low, high) = if slice.layout.signed {
         (-f64::from(1u32 << (bits - 1)), f64::from((1u32 << (bits - 1)) - 1))
@@ -210,12 +204,8 @@ const DROPPED: &[Tag] = &[
 ];
 
 /// What is kept of the patient.
-const KEPT_OF_PATIENT: &[Tag] = &[
-    tags::PATIENT_SEX,
-    tags::PATIENT_AGE,
-    tags::PATIENT_SIZE,
-    tags::PATIENT_WEIGHT,
-];
+const KEPT_OF_PATIENT: &[Tag] =
+    &[tags::PATIENT_SEX, tags::PATIENT_AGE, tags::PATIENT_SIZE, tags::PATIENT_WEIGHT];
 
 /// Whether an element of a source header goes into the new one.
 fn is_kept(tag: Tag) -> bool {
@@ -227,10 +217,8 @@ fn is_kept(tag: Tag) -> bool {
 
 /// The header of the source, if it is a single image in a form that can be carried over.
 fn source_header(slice: &Slice) -> Option<InMemDicomObject> {
-    let file = OpenFileOptions::new()
-        .read_until(tags::PIXEL_DATA)
-        .open_file(&slice.source.path)
-        .ok()?;
+    let file =
+        OpenFileOptions::new().read_until(tags::PIXEL_DATA).open_file(&slice.source.path).ok()?;
     let source = file.into_inner();
     let multi_frame = source.element(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).is_ok()
         || source

@@ -7,7 +7,16 @@ use crate::terms::FeatureId;
 /// processes moved with the plate; a warp of the body alone tears the disc and stretches the
 /// noise, and would be told from a real fracture at a glance.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumIter, strum::Display, strum::EnumString,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    strum::EnumIter,
+    strum::Display,
+    strum::EnumString,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum InsertKind {

@@ -3,6 +3,7 @@
 use glam::DVec3;
 
 use super::super::random::Texture;
+use super::Contrast;
 use super::Refusal;
 use super::body::Body;
 use super::canvas::{Canvas, Shares};
@@ -12,7 +13,6 @@ use super::kind::InsertKind;
 use super::marrow_signal::scale_signal;
 use super::paint::Painted;
 use super::shape::{Lump, LumpForm};
-use super::Contrast;
 use crate::geometry::{LocalPoint, LpsPoint};
 
 /// Below this a shape is too small for any voxel, mm³.
@@ -127,11 +127,8 @@ pub(super) fn put_schmorl_node(
     let pit = |p: LpsPoint| {
         let d = body.frame.to_local(p);
         let c = body.frame.to_local(centre);
-        let offset = DVec3::new(
-            (d.u - c.u) / radius[0],
-            (d.v - c.v) / radius[1],
-            (d.s - c.s) / depth,
-        );
+        let offset =
+            DVec3::new((d.u - c.u) / radius[0], (d.v - c.v) / radius[1], (d.s - c.s) / depth);
         (1.0 - offset.length()) * depth + 0.5 * field.at(DVec3::new(d.u, d.v, d.s) / 3.0)
     };
     let inside = |p: LpsPoint| pit(p).min(body.depth(p) + 1.5);

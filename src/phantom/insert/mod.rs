@@ -21,7 +21,10 @@
 //!
 //! One seed gives the same bytes for any number of threads.
 
-#![allow(clippy::indexing_slicing, reason = "numeric loops over blocks that were made for each other")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "numeric loops over blocks that were made for each other"
+)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -102,8 +102,7 @@ fn the_written_series_is_the_old_one_outside_the_lesions() {
     let image = load(series, &LIMITS).unwrap().image;
     let all: Vec<InsertKind> =
         InsertKind::iter().filter(|kind| kind.is_shown_by(Contrast::Ct)).collect();
-    let inserted =
-        insert(study, series, &image, &places, &options(2, Contrast::Ct, all)).unwrap();
+    let inserted = insert(study, series, &image, &places, &options(2, Contrast::Ct, all)).unwrap();
     let written = write(study, series, &inserted, out.path()).unwrap();
     assert_eq!(written, (series.slices.len(), 0));
 
@@ -184,10 +183,8 @@ fn bodies_of_another_frame_are_refused_with_the_place() {
     assert!(matches!(in_muscle, Err(InsertError::NoBone { .. })), "{in_muscle:?}");
     let none = try_made(folder.path(), &[], &options);
     assert!(matches!(none, Err(InsertError::NoBodies)));
-    let cut: Vec<BodyPlace> = places
-        .iter()
-        .map(|place| BodyPlace { fraction_in_view: 0.5, ..place.clone() })
-        .collect();
+    let cut: Vec<BodyPlace> =
+        places.iter().map(|place| BodyPlace { fraction_in_view: 0.5, ..place.clone() }).collect();
     let cut = try_made(folder.path(), &cut, &options);
     assert!(matches!(cut, Err(InsertError::NoneUsable { .. })));
 }
@@ -206,8 +203,7 @@ fn strengths_are_uniform_over_their_range_and_not_louder() {
     for kind in InsertKind::iter() {
         let [low, high] = kind.drawn_from().0;
         let mut draw = draw::Draw::new(1, &kind.to_string());
-        let drawn: Vec<f64> =
-            (0..4000).map(|_| density::draw_strength(kind, &mut draw)).collect();
+        let drawn: Vec<f64> = (0..4000).map(|_| density::draw_strength(kind, &mut draw)).collect();
         assert!(drawn.iter().all(|value| (low..=high).contains(value)));
         for share in [0.25, 0.5, 0.75] {
             let limit = low + share * (high - low);
