@@ -8,6 +8,7 @@ mod exit_code;
 mod explain;
 mod output;
 mod phantom;
+mod phantom_insert;
 mod rules;
 mod screen;
 mod series;

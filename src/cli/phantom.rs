@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Exit, Failure, nearest, output, read_text};
+use super::{Exit, Failure, nearest, output, phantom_insert, read_text};
 use crate::phantom::{self, Spec};
 
 /// Arguments of `osteoflag phantom`.
@@ -24,6 +24,8 @@ enum Command {
     Make(Make),
     /// List the built-in phantoms
     List,
+    /// Put lesions into a real series, with truth
+    Insert(phantom_insert::Arguments),
 }
 
 /// Arguments of `osteoflag phantom make`.
@@ -47,6 +49,7 @@ pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<Exit, Failure> {
             make(make_arguments, quiet)
         }
         (Some(Command::List), _) => Ok(list()),
+        (Some(Command::Insert(arguments)), _) => phantom_insert::run(arguments, quiet),
         (None, None) if arguments.list => Ok(list()),
         (None, None) => Err(Failure::usage(
             "no phantom is named",

@@ -30,6 +30,7 @@ use crate::volume::{Image, MrVoxels, Validity, Volume};
 
 mod bone;
 mod dicom;
+pub mod insert;
 mod morphometry;
 mod palette;
 mod pelvis;
