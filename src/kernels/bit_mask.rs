@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use super::bit_rows::{last_word_bits, pack_slabs};
+
 /// A set of voxels of a `[k, j, i]` array, one bit each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BitMask {
@@ -43,6 +45,48 @@ impl BitMask {
         Self { size, words }
     }
 
+    /// The voxels whose bits `fill(j, k, row)` sets in the words of their row; bits beyond the end of
+    /// the row are dropped.
+    pub fn from_rows(size: [usize; 3], fill: impl Fn(usize, usize, &mut [u64]) + Sync) -> Self {
+        let [ni, nj, _] = size;
+        let width = ni.div_ceil(64).max(1);
+        let last = last_word_bits(ni);
+        let words = pack_slabs(
+            size,
+            1,
+            || (),
+            |(), slices, rows| {
+                let first = slices.start * nj;
+                for (n, row) in rows.chunks_exact_mut(width).enumerate() {
+                    let row_of_grid = first + n;
+                    fill(row_of_grid % nj, row_of_grid / nj, row);
+                    if let Some(word) = row.last_mut() {
+                        *word &= last;
+                    }
+                }
+            },
+        );
+        Self { size, words }
+    }
+
+    /// The 64 bits from `offset` on, zero beyond the last voxel.
+    pub fn bits_from(&self, offset: usize) -> u64 {
+        let (at, shift) = (offset >> 6, offset & 63);
+        let word = |at: usize| self.words.get(at).copied().unwrap_or(0);
+        if shift == 0 { word(at) } else { word(at) >> shift | word(at + 1) << (64 - shift) }
+    }
+
+    /// A mask over words that are there already, without gaps, zero beyond the last voxel.
+    pub(super) fn from_words(size: [usize; 3], words: Vec<u64>) -> Self {
+        debug_assert_eq!(words.len(), (size[0] * size[1] * size[2]).div_ceil(64));
+        Self { size, words }
+    }
+
+    /// The words, without gaps between rows.
+    pub(super) fn words(&self) -> &[u64] {
+        &self.words
+    }
+
     /// `[columns, rows, slices]`.
     pub const fn size(&self) -> [usize; 3] {
         self.size
@@ -61,6 +105,17 @@ impl BitMask {
     /// Puts the voxel at `offset` into the set.
     pub fn insert(&mut self, offset: usize) {
         self.words[offset >> 6] |= 1 << (offset & 63);
+    }
+
+    /// Puts the voxels at offsets `range` into the set.
+    pub fn insert_range(&mut self, range: std::ops::Range<usize>) {
+        let mut at = range.start;
+        while at < range.end {
+            let bit = at & 63;
+            let count = (64 - bit).min(range.end - at);
+            self.words[at >> 6] |= (u64::MAX >> (64 - count)) << bit;
+            at += count;
+        }
     }
 
     /// Takes the voxel at `offset` out of the set.

@@ -3,6 +3,7 @@
 //! Sums run in `f32` in a fixed order, so that the result does not depend on the number of
 //! threads.
 
+use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::Array3;
@@ -60,70 +61,114 @@ pub fn convolve_axis(
     weights: &[f64],
     boundary: Boundary,
 ) -> Array3<f32> {
-    let size = array.size();
-    let [ni, nj, _] = size;
+    let mut out = Array3::filled(array.size(), 0.0f32);
+    convolve_axis_into(array.data(), array.size(), axis, weights, boundary, out.data_mut());
+    out
+}
+
+/// The same into memory of the caller; `source` and `out` lie `[k, j, i]` over `size`. Does nothing
+/// when they do not fit.
+pub fn convolve_axis_into(
+    source: &[f32],
+    size: [usize; 3],
+    axis: usize,
+    weights: &[f64],
+    boundary: Boundary,
+    out: &mut [f32],
+) {
+    let [ni, nj, nk] = size;
+    let slice = ni * nj;
+    if source.len() != slice * nk || out.len() != source.len() || source.is_empty() {
+        return;
+    }
     let weights: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
     let radius = weights.len() as isize / 2;
-    let mut out = Array3::filled(size, 0.0f32);
-    if array.data().is_empty() {
-        return out;
-    }
-    let source = array.data();
-    let slice = ni * nj;
-    out.data_mut().par_chunks_mut(slice).enumerate().for_each(|(k, target)| match axis {
-        0 => {
-            let from = &source[k * slice..(k + 1) * slice];
-            for (row, into) in from.chunks_exact(ni).zip(target.chunks_exact_mut(ni)) {
-                convolve_line(row, into, &weights, boundary);
-            }
-        }
-        1 => {
-            let from = &source[k * slice..(k + 1) * slice];
-            for j in 0..nj {
-                let into = &mut target[j * ni..(j + 1) * ni];
-                for (n, &weight) in weights.iter().enumerate() {
-                    if let Some(row) = boundary.index(j as isize + n as isize - radius, nj) {
-                        add_scaled(into, &from[row * ni..(row + 1) * ni], weight);
-                    }
+    out.par_chunks_mut(slice).enumerate().for_each_init(Vec::new, |padded, (k, target)| {
+        target.fill(0.0);
+        let from = &source[k * slice..(k + 1) * slice];
+        match axis {
+            0 => {
+                for (row, into) in from.chunks_exact(ni).zip(target.chunks_exact_mut(ni)) {
+                    convolve_line(row, into, &weights, boundary, padded);
                 }
             }
-        }
-        _ => {
-            for (n, &weight) in weights.iter().enumerate() {
-                if let Some(other) = boundary.index(k as isize + n as isize - radius, size[2]) {
-                    add_scaled(target, &source[other * slice..(other + 1) * slice], weight);
+            1 => {
+                let row = |j: usize| &from[j * ni..(j + 1) * ni];
+                for (j, into) in target.chunks_exact_mut(ni).enumerate() {
+                    add_all(into, &weights, |n| {
+                        boundary.index(j as isize + n as isize - radius, nj).map(row)
+                    });
+                }
+            }
+            _ => {
+                // In pieces that stay in the cache while all slices are added.
+                for start in (0..slice).step_by(PIECE) {
+                    let piece = start..(start + PIECE).min(slice);
+                    add_all(&mut target[piece.clone()], &weights, |n| {
+                        let other = boundary.index(k as isize + n as isize - radius, nk)?;
+                        Some(&source[other * slice + piece.start..other * slice + piece.end])
+                    });
                 }
             }
         }
     });
-    out
 }
 
+/// Values of a slice added up at a time along the stack.
+const PIECE: usize = 4096;
+
+/// Adds the rows times their weights, in the order of the weights; a row that is not there is zero.
+fn add_all<'a>(
+    into: &mut [f32],
+    weights: &[f32],
+    row: impl Fn(usize) -> Option<&'a [f32]>,
+) {
+    let mut rows = weights.iter().enumerate().filter_map(|(n, &weight)| Some((row(n)?, weight)));
+    loop {
+        match (rows.next(), rows.next(), rows.next(), rows.next()) {
+            (Some(a), Some(b), Some(c), Some(d)) => add_four(into, [a, b, c, d]),
+            (a, b, c, _) => {
+                for (row, weight) in [a, b, c].into_iter().flatten() {
+                    add_scaled(into, row, weight);
+                }
+                return;
+            }
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
 fn add_scaled(into: &mut [f32], from: &[f32], weight: f32) {
     for (a, &b) in into.iter_mut().zip(from) {
         *a += weight * b;
     }
 }
 
-fn convolve_line(line: &[f32], into: &mut [f32], weights: &[f32], boundary: Boundary) {
-    let n = line.len();
-    let radius = weights.len() / 2;
-    for (x, value) in into.iter_mut().enumerate() {
-        let mut sum = 0.0;
-        if x >= radius && x + radius < n {
-            for (w, v) in weights.iter().zip(&line[x - radius..]) {
-                sum += w * v;
-            }
-        } else {
-            for (d, w) in weights.iter().enumerate() {
-                let at = x as isize + d as isize - radius as isize;
-                if let Some(from) = boundary.index(at, n) {
-                    sum += w * line[from];
-                }
-            }
-        }
-        *value = sum;
+/// The same for four rows one after the other, with one way through memory.
+#[multiversion(targets("x86_64+avx2"))]
+fn add_four<'a>(into: &mut [f32], rows: [(&'a [f32], f32); 4]) {
+    let [(a, t), (b, u), (c, v), (d, w)] = rows;
+    for ((((sum, &a), &b), &c), &d) in into.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        let two = *sum + t * a + u * b;
+        *sum = two + v * c + w * d;
     }
+}
+
+/// Along a line, by way of a copy with a margin on both sides.
+fn convolve_line(
+    line: &[f32],
+    into: &mut [f32],
+    weights: &[f32],
+    boundary: Boundary,
+    padded: &mut Vec<f32>,
+) {
+    let (n, radius) = (line.len(), weights.len() / 2);
+    padded.clear();
+    let beyond = |at: isize| boundary.index(at, n).map_or(0.0, |from| line[from]);
+    padded.extend((0..radius).map(|d| beyond(d as isize - radius as isize)));
+    padded.extend_from_slice(line);
+    padded.extend((0..radius).map(|d| beyond((n + d) as isize)));
+    add_all(into, weights, |d| Some(&padded[d..d + n]));
 }
 
 /// Gaussian filter with one standard deviation (in voxels) for each of i, j, k; a zero leaves

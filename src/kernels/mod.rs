@@ -2,24 +2,33 @@
 
 mod array3;
 mod bit_mask;
+mod bit_rows;
 mod components;
 mod convolve;
+mod distance;
 mod distribution;
 pub mod fft_2d;
 pub mod gaussian_2d;
+mod gaussian_above;
 mod morphology;
 pub mod plane;
 mod profile;
 mod resample;
+mod resample_aligned;
 
 pub use array3::Array3;
 pub use bit_mask::BitMask;
+pub use bit_rows::bits_above;
 pub use components::{Component, Connectivity, components, fill_holes_in_slices, keep_components};
-pub use convolve::{Boundary, convolve_axis, gaussian, gaussian_weights, uniform};
+pub use convolve::{
+    Boundary, convolve_axis, convolve_axis_into, gaussian, gaussian_weights, uniform,
+};
+pub use distance::{distance_inside, distance_inside_into};
 pub use distribution::{median, percentile};
-pub use morphology::{dilate, erode};
+pub use gaussian_above::{Blocks, gaussian_above};
+pub use morphology::{Beyond, dilate, erode, erode_with_border, open};
 pub use profile::{
     gaussian_profile, gaussian_profile_in_view, interpolate, linear_fit, longest_run,
     median_profile, uniform_profile,
 };
-pub use resample::{resample_onto, trilinear};
+pub use resample::{resample_onto, trilinear, trilinear_where};

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::resample_aligned::{Places, resample_aligned};
 use super::{Array3, Boundary, gaussian_weights};
 use crate::geometry::{ContinuousIndex, Grid, VoxelIndex};
 
@@ -29,6 +30,17 @@ pub fn trilinear<T: Copy + Into<f32>>(
     is_measured: impl Fn(usize) -> bool,
     at: ContinuousIndex,
 ) -> f32 {
+    trilinear_where(size, values, |offset, _| is_measured(offset), at)
+}
+
+/// The same with the value of a voxel told to `is_measured` beside its offset.
+#[inline]
+pub fn trilinear_where<T: Copy + Into<f32>>(
+    size: [usize; 3],
+    values: &[T],
+    is_measured: impl Fn(usize, T) -> bool,
+    at: ContinuousIndex,
+) -> f32 {
     let (Some((i0, i1, fi)), Some((j0, j1, fj)), Some((k0, k1, fk))) =
         (neighbours(at.i, size[0]), neighbours(at.j, size[1]), neighbours(at.k, size[2]))
     else {
@@ -38,12 +50,13 @@ pub fn trilinear<T: Copy + Into<f32>>(
     for (k, wk) in [(k0, 1.0 - fk), (k1, fk)] {
         for (j, wj) in [(j0, 1.0 - fj), (j1, fj)] {
             let row = (k * size[1] + j) * size[0];
+            let of_row = wk * wj;
             for (i, wi) in [(i0, 1.0 - fi), (i1, fi)] {
-                let weight = (wk * wj * wi) as f32;
-                if weight > 0.0 && is_measured(row + i) {
-                    sum += weight * values[row + i].into();
-                    total += weight;
-                }
+                // Without a branch: a weight of zero adds nothing.
+                let (weight, value) = ((of_row * wi) as f32, values[row + i]);
+                let weight = if is_measured(row + i, value) { weight } else { 0.0 };
+                sum += weight * value.into();
+                total += weight;
             }
         }
     }
@@ -78,6 +91,10 @@ pub fn resample_onto(
     let clamped = |offset: usize| {
         if is_measured(offset) { values[offset].clamp(range.0, range.1) } else { range.0 }
     };
+    if let Some(places) = Places::new(source, target) {
+        resample_aligned(source.size(), clamped, &is_measured, &weights, &places, &mut out);
+        return out;
+    }
     // In the slices first, kept as whole units: half the memory of f32, and the rounding is far
     // below the noise.
     let slice = ni * nj;
@@ -95,7 +112,6 @@ pub fn resample_onto(
         }
     });
     // Along the stack the smoothing is part of the sampling: only the slices that are needed.
-    let radius = (weights[2].len() / 2) as isize;
     let [ti, tj, _] = target.size();
     out.data_mut().par_chunks_mut(ti * tj).enumerate().for_each(|(k, into)| {
         for j in 0..tj {
@@ -121,22 +137,37 @@ pub fn resample_onto(
                     v(j0) * (1.0 - fj) + v(j1) * fj
                 };
                 let mut sum = 0.0;
-                for d in -radius..=radius + 1 {
-                    let tap =
-                        |n: isize| usize::try_from(n).ok().and_then(|n| weights[2].get(n)).copied();
-                    let low = tap(d + radius).unwrap_or(0.0) * (1.0 - fk);
-                    let high = tap(d + radius - 1).unwrap_or(0.0) * fk;
-                    if low + high > 0.0
-                        && let Some(other) = Boundary::Reflect.index(k0 as isize + d, nk)
-                    {
-                        sum += (low + high) * in_slice(other);
-                    }
+                for (other, weight) in stack_taps(&weights[2], k0, fk, nk) {
+                    sum += weight * in_slice(other);
                 }
                 into[j * ti + i] = sum as f32;
             }
         }
     });
     out
+}
+
+/// Weights of the smoothing along i, j, k.
+pub(super) type Weights = [Vec<f64>; 3];
+
+/// Slices and weights of a smoothed, linearly interpolated value a fraction `fk` after slice `k0`.
+pub(super) fn stack_taps(
+    weights: &[f64],
+    k0: usize,
+    fk: f64,
+    nk: usize,
+) -> impl Iterator<Item = (usize, f64)> + '_ {
+    let radius = (weights.len() / 2) as isize;
+    (-radius..=radius + 1).filter_map(move |d| {
+        let tap = |n: isize| usize::try_from(n).ok().and_then(|n| weights.get(n)).copied();
+        let low = tap(d + radius).unwrap_or(0.0) * (1.0 - fk);
+        let high = tap(d + radius - 1).unwrap_or(0.0) * fk;
+        if low + high > 0.0 {
+            Some((Boundary::Reflect.index(k0 as isize + d, nk)?, low + high))
+        } else {
+            None
+        }
+    })
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! The voxels about one vertebral body, in the body's own frame.
 
-use crate::anatomy::ct::coarse::is_measured;
+use super::sampling::sample_line;
 use crate::geometry::{Frame, LocalPoint};
-use crate::kernels::trilinear;
 use crate::volume::Volume;
 
 /// Half width of the box, forward and to the side, mm.
@@ -19,21 +18,17 @@ impl BodyVolume {
     /// Samples the native voxels, up to `half_height` mm above and below the origin.
     pub fn new(volume: &Volume<i16>, frame: &Frame, half_height: i32) -> Self {
         let n = 2 * HALF_WIDTH + 1;
-        let mut values = Vec::with_capacity((n * n * (2 * half_height + 1)) as usize);
-        let size = volume.grid.size();
+        let mut values = vec![f32::NAN; (n * n * (2 * half_height + 1)) as usize];
         let du = volume.grid.vector_to_index(frame.left);
+        let mut lines = values.chunks_exact_mut(n as usize);
         for s in -half_height..=half_height {
-            for v in -HALF_WIDTH..=HALF_WIDTH {
+            for (v, line) in (-HALF_WIDTH..=HALF_WIDTH).zip(&mut lines) {
                 let first =
                     LocalPoint { s: f64::from(s), v: f64::from(v), u: -f64::from(HALF_WIDTH) };
                 let start = volume.grid.to_index(frame.to_lps(first));
-                for c in 0..n {
-                    let mut at = start;
-                    at.i += du.i * f64::from(c);
-                    at.j += du.j * f64::from(c);
-                    at.k += du.k * f64::from(c);
-                    let hu = trilinear(size, &volume.voxels, |x| is_measured(volume, x), at);
-                    values.push(hu.clamp(-50.0, 700.0));
+                sample_line(volume, start, du, line);
+                for hu in line {
+                    *hu = hu.clamp(-50.0, 700.0);
                 }
             }
         }
@@ -51,11 +46,25 @@ impl BodyVolume {
 
     /// The value at height `s`, linear between whole millimetres in the plane.
     pub fn in_plane(&self, s: i32, v: f64, u: f64) -> f32 {
-        let (v0, u0) = (libm::floor(v), libm::floor(u));
-        let (fv, fu) = ((v - v0) as f32, (u - u0) as f32);
-        let (v0, u0) = (v0 as i32, u0 as i32);
-        let row = |v: i32| self.at(s, v, u0) * (1.0 - fu) + self.at(s, v, u0 + 1) * fu;
-        row(v0) * (1.0 - fv) + row(v0 + 1) * fv
+        let (v0, u0) = (floor(v), floor(u));
+        let (fv, fu) = ((v - f64::from(v0)) as f32, (u - f64::from(u0)) as f32);
+        let inner = -HALF_WIDTH..HALF_WIDTH;
+        let [a, b, c, d] = if s.abs() <= self.half_height && inner.contains(&v0) && inner.contains(&u0) {
+            let n = 2 * HALF_WIDTH + 1;
+            let start = (((s + self.half_height) * n + v0 + HALF_WIDTH) * n + u0 + HALF_WIDTH) as usize;
+            let (here, next) = (&self.values[start..start + 2], start + n as usize);
+            let ahead = &self.values[next..next + 2];
+            [here[0], here[1], ahead[0], ahead[1]]
+        } else {
+            [
+                self.at(s, v0, u0),
+                self.at(s, v0, u0 + 1),
+                self.at(s, v0 + 1, u0),
+                self.at(s, v0 + 1, u0 + 1),
+            ]
+        };
+        let row = |low: f32, high: f32| low * (1.0 - fu) + high * fu;
+        row(a, b) * (1.0 - fv) + row(c, d) * fv
     }
 
     /// Mean over a square of 3 mm at height `s`, of what is in view.
@@ -101,4 +110,10 @@ impl BodyVolume {
         }
         Some((low, high))
     }
+}
+
+/// The whole number at or below a coordinate of the box.
+fn floor(x: f64) -> i32 {
+    let towards_zero = x as i32;
+    towards_zero - i32::from(f64::from(towards_zero) > x)
 }

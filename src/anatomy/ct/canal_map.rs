@@ -12,7 +12,7 @@
 use rayon::prelude::*;
 
 use super::coarse::{Coarse, OUTSIDE};
-use crate::kernels::{Array3, Boundary, gaussian, uniform};
+use crate::kernels::{Array3, Boundary, convolve_axis_into, gaussian_weights};
 
 /// Rays in a full turn.
 const DIRECTIONS: usize = 24;
@@ -40,61 +40,102 @@ pub fn canal_map(coarse: &Coarse) -> Array3<f32> {
     let rays = Rays::new(coarse.spacing);
     // The widest window along z reaches this many slices beyond a slab.
     let halo = (odd(14.0 / coarse.spacing) / 2).max(4);
-    out.data_mut().par_chunks_mut(slice * SLAB).enumerate().for_each(|(n, into)| {
-        let from = n * SLAB;
-        let to = (from + SLAB).min(size[2]);
-        let low = from.saturating_sub(halo);
-        let high = (to + halo).min(size[2]);
-        let values = coarse.hu.data()[low * slice..high * slice].to_vec();
-        if let Some(slab) = Array3::from_vec([size[0], size[1], high - low], values) {
-            slab_map(&slab, coarse.spacing, &rays, from - low, to - low, into);
-        }
-    });
+    out.data_mut().par_chunks_mut(slice * SLAB).enumerate().for_each_init(
+        Scratch::default,
+        |scratch, (n, into)| {
+            let from = n * SLAB;
+            let to = (from + SLAB).min(size[2]);
+            let low = from.saturating_sub(halo);
+            let high = (to + halo).min(size[2]);
+            let slab = Slab {
+                values: &coarse.hu.data()[low * slice..high * slice],
+                size: [size[0], size[1], high - low],
+                spacing: coarse.spacing,
+            };
+            slab_map(&slab, &rays, from - low..to - low, scratch, into);
+        },
+    );
     out
+}
+
+/// Slices of the coarse grid, with a margin.
+struct Slab<'a> {
+    /// Hounsfield units.
+    values: &'a [f32],
+    size: [usize; 3],
+    spacing: f64,
+}
+
+/// Arrays over a slab, kept from slab to slab: fresh memory costs more than the filters.
+#[derive(Default)]
+struct Scratch {
+    hu: Vec<f32>,
+    local: Vec<f32>,
+    bone: Vec<f32>,
+    smooth: Vec<f32>,
+    between: Vec<f32>,
 }
 
 fn odd(n: f64) -> usize {
     n as usize | 1
 }
 
-/// Fills the map of slices `from..to` of a slab that carries a margin.
+/// `from` filtered along the three axes into `into`, by way of `between`.
+fn filtered(
+    from: &[f32],
+    size: [usize; 3],
+    weights: &[Vec<f64>; 3],
+    between: &mut Vec<f32>,
+    into: &mut Vec<f32>,
+) {
+    into.resize(from.len(), 0.0);
+    between.resize(from.len(), 0.0);
+    let [i, j, k] = weights;
+    convolve_axis_into(from, size, 0, i, Boundary::Reflect, into);
+    convolve_axis_into(into, size, 1, j, Boundary::Reflect, between);
+    convolve_axis_into(between, size, 2, k, Boundary::Reflect, into);
+}
+
+/// Equal weights over `n` voxels.
+fn mean_of(n: usize) -> Vec<f64> {
+    vec![1.0 / n as f64; n]
+}
+
+/// Fills the map of some slices of a slab.
 fn slab_map(
-    slab: &Array3<f32>,
-    spacing: f64,
+    slab: &Slab<'_>,
     rays: &Rays,
-    from: usize,
-    to: usize,
+    slices: std::ops::Range<usize>,
+    scratch: &mut Scratch,
     into: &mut [f32],
 ) {
-    let size = slab.size();
+    let size = slab.size;
     let [ni, nj, _] = size;
     let slice = ni * nj;
-    let mut hu = slab.clone();
-    for value in hu.data_mut() {
-        if *value < -1500.0 {
-            *value = -1000.0;
-        }
-    }
-    let local = uniform(&hu, [3, 3, 3], Boundary::Reflect);
-    let mut bone = hu.clone();
-    for value in bone.data_mut() {
+    let Scratch { hu, local, bone, smooth, between } = scratch;
+    hu.clear();
+    hu.extend(slab.values.iter().map(|&v| if v < -1500.0 { -1000.0 } else { v }));
+    filtered(hu, size, &[mean_of(3), mean_of(3), mean_of(3)], between, local);
+    let sigma = [0.5, 0.5, 0.8].map(|sigma| gaussian_weights(sigma, 4.0));
+    filtered(hu, size, &sigma, between, smooth);
+    for value in hu.iter_mut() {
         *value = ((*value - 40.0) / 160.0).clamp(0.0, 1.0);
     }
-    let n = odd(20.0 / spacing);
-    let bone = uniform(&bone, [n, n, odd(14.0 / spacing)], Boundary::Reflect);
-    let smooth = gaussian(&hu, [0.5, 0.5, 0.8], 4.0, Boundary::Reflect);
-    drop(hu);
-    for k in from..to {
-        let plane = &smooth.data()[k * slice..(k + 1) * slice];
+    let n = odd(20.0 / slab.spacing);
+    filtered(hu, size, &[mean_of(n), mean_of(n), mean_of(odd(14.0 / slab.spacing))], between, bone);
+    let from = slices.start;
+    for k in slices {
+        let plane = &smooth[k * slice..(k + 1) * slice];
+        let bone = &bone[k * slice..(k + 1) * slice];
         for j in 0..nj {
             for i in 0..ni {
-                let at = slab.offset(i, j, k);
-                let mean = local.data()[at];
+                let at = k * slice + j * ni + i;
+                let mean = local[at];
                 let soft = ((mean + 60.0) / 50.0).min((SOFTEST_UPPER_HU - mean) / 55.0);
-                if soft <= 0.0 || slab.data()[at] == OUTSIDE {
+                if soft <= 0.0 || slab.values[at] == OUTSIDE {
                     continue;
                 }
-                let ahead = rays.bone_ahead(&bone, i, j, k);
+                let ahead = rays.bone_ahead(bone, ni, nj, i, j);
                 if ahead <= 0.1 {
                     continue;
                 }
@@ -106,23 +147,33 @@ fn slab_map(
     }
 }
 
-/// One ray: the cosine and sine of its direction, and the voxels along it with their distance, mm.
+/// One ray: the cosine and sine of its direction, and the voxels along it.
 struct Ray {
     cosine: f64,
     sine: f64,
-    steps: Vec<(isize, isize, f64)>,
+    steps: Vec<Step>,
+}
+
+/// A voxel along a ray and its distance, mm.
+#[derive(Clone, Copy)]
+struct Step {
+    dx: isize,
+    dy: isize,
+    r: f64,
 }
 
 /// Offsets of the rays and of the places ahead, in coarse voxels.
 struct Rays {
     directions: Vec<Ray>,
+    /// Columns and rows that a ray reaches at most.
+    reach: usize,
     /// Places 24 mm ahead within 40 degrees, with the penalty of the angle.
     ahead: Vec<(isize, isize, f32)>,
 }
 
 impl Rays {
     fn new(spacing: f64) -> Self {
-        let directions = (0..DIRECTIONS)
+        let directions: Vec<Ray> = (0..DIRECTIONS)
             .map(|d| {
                 let angle = std::f64::consts::TAU * d as f64 / DIRECTIONS as f64;
                 let (c, s) = (libm::cos(angle), libm::sin(angle));
@@ -130,7 +181,7 @@ impl Rays {
                 let mut r = spacing;
                 while r <= FAR_MM {
                     let step = |x: f64| libm::floor(x * r / spacing + 0.5) as isize;
-                    steps.push((step(c), step(s), r));
+                    steps.push(Step { dx: step(c), dy: step(s), r });
                     r += spacing * 0.75;
                 }
                 Ray { cosine: c, sine: s, steps }
@@ -145,19 +196,24 @@ impl Rays {
                 (dx, dy, 0.002 * degrees.abs() as f32)
             })
             .collect();
-        Self { directions, ahead }
+        let reach = directions
+            .iter()
+            .flat_map(|ray| &ray.steps)
+            .map(|step| step.dx.unsigned_abs().max(step.dy.unsigned_abs()))
+            .max()
+            .unwrap_or(0);
+        Self { directions, reach, ahead }
     }
 
     /// Bone in a 20 mm box 24 mm ahead (towards anterior), best of five directions.
-    fn bone_ahead(&self, bone: &Array3<f32>, i: usize, j: usize, k: usize) -> f32 {
-        let [ni, nj, _] = bone.size();
+    fn bone_ahead(&self, bone: &[f32], ni: usize, nj: usize, i: usize, j: usize) -> f32 {
         let mut best = 0.0f32;
         for &(dx, dy, penalty) in &self.ahead {
             if let (Some(x), Some(y)) = (i.checked_add_signed(dx), j.checked_add_signed(dy))
                 && x < ni
                 && y < nj
             {
-                best = best.max(bone.at(x, y, k) - penalty);
+                best = best.max(bone[y * ni + x] - penalty);
             }
         }
         best
@@ -168,18 +224,22 @@ impl Rays {
     fn share(&self, plane: &[f32], ni: usize, nj: usize, i: usize, j: usize, base: f32) -> f32 {
         let (mut hits, mut close) = (0.0f64, 0u32);
         let (mut east, mut south) = (0.0f64, 0.0f64);
+        let reach = self.reach;
+        let inner = i >= reach && j >= reach && i + reach < ni && j + reach < nj;
+        let here = j * ni + i;
         for Ray { cosine: c, sine: s, steps } in &self.directions {
             let mut wall = None;
             let mut densest = f32::NEG_INFINITY;
-            for &(dx, dy, r) in steps {
-                let (Some(x), Some(y)) = (i.checked_add_signed(dx), j.checked_add_signed(dy))
-                else {
-                    break;
-                };
-                if x >= ni || y >= nj {
-                    break;
+            for &Step { dx, dy, r } in steps {
+                if !inner {
+                    let inside = |at: usize, d: isize, n: usize| {
+                        at.checked_add_signed(d).is_some_and(|x| x < n)
+                    };
+                    if !inside(i, dx, ni) || !inside(j, dy, nj) {
+                        break;
+                    }
                 }
-                let value = plane[y * ni + x];
+                let value = plane[here.wrapping_add_signed(dy * ni as isize + dx)];
                 if value < AIR_HU {
                     break;
                 }

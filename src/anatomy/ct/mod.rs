@@ -25,6 +25,7 @@ mod ends;
 mod outline;
 mod patient;
 mod rhythm;
+mod sampling;
 mod sections;
 mod signals;
 mod spine_line;

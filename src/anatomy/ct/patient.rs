@@ -1,9 +1,10 @@
 //! The patient against air and couch, and bone against the patient's own soft tissue.
 
-use super::coarse::{Coarse, is_measured};
+use super::coarse::{Coarse, LOWEST_MEASURED_HU};
 use crate::geometry::{ContinuousIndex, Grid};
 use crate::kernels::{
-    BitMask, Connectivity, components, dilate, erode, fill_holes_in_slices, keep_components, median,
+    BitMask, Connectivity, bits_above, components, dilate, erode, fill_holes_in_slices,
+    keep_components, median,
 };
 use crate::volume::Volume;
 
@@ -35,13 +36,7 @@ pub fn patient(volume: &Volume<i16>, coarse: &Coarse) -> Patient {
     };
     let grid = &volume.grid;
     let nearest = NearestCoarse::new(grid, &coarse.grid);
-    let hu = |offset: usize| f64::from(volume.voxels[offset]);
-    let outline = BitMask::from_fn(grid.size(), |i, j, k| {
-        let offset = (k * grid.nj() + j) * grid.ni() + i;
-        is_measured(volume, offset)
-            && hu(offset) > TISSUE_HU
-            && nearest.offset(i, j, k).is_some_and(|at| inside.get(at))
-    });
+    let outline = dense_within(volume, TISSUE_HU, &inside, &nearest);
     let outline = fill_holes_in_slices(&outline);
     let bone = bone(volume, coarse, &inside, &nearest);
     Patient {
@@ -100,14 +95,13 @@ fn bone(
     let threshold = level + (2.5 * noise).clamp(BONE_CONTRAST_HU.0, BONE_CONTRAST_HU.1);
     // Half of the contrast must remain after smoothing, so that single noisy voxels do not count.
     let smoothed = level + 0.5 * (threshold - level);
-    let dense = BitMask::from_fn(grid.size(), |i, j, k| {
-        let offset = (k * nj + j) * ni + i;
-        f64::from(volume.voxels[offset]) > threshold
-            && is_measured(volume, offset)
-            && nearest
-                .offset(i, j, k)
-                .is_some_and(|at| inside.get(at) && f64::from(coarse.hu.data()[at]) > smoothed)
-    });
+    let mut still_dense = inside.clone();
+    for at in inside.offsets() {
+        if f64::from(coarse.hu.data()[at]) <= smoothed {
+            still_dense.remove(at);
+        }
+    }
+    let dense = dense_within(volume, threshold, &still_dense, nearest);
     let least = (LEAST_BONE_MM3 / grid.voxel_mm3()).max(1.0);
     Some(keep_components(&dense, Connectivity::Corners, |piece| {
         let voxels = piece.voxels as f64;
@@ -121,33 +115,113 @@ fn bone(
     }))
 }
 
+/// Measured voxels above a threshold (HU) whose nearest coarse voxel is in a mask.
+fn dense_within(
+    volume: &Volume<i16>,
+    above: f64,
+    inside: &BitMask,
+    nearest: &NearestCoarse,
+) -> BitMask {
+    let grid = &volume.grid;
+    let [ni, nj, _] = grid.size();
+    let validity = &volume.validity;
+    // Whole numbers above a threshold are those above its whole part.
+    let above = libm::floor(above).clamp(f64::from(i16::MIN), f64::from(i16::MAX)) as i16;
+    BitMask::from_rows(grid.size(), |j, k, row| {
+        let start = (k * nj + j) * ni;
+        bits_above(&volume.voxels[start..start + ni], above.max(LOWEST_MEASURED_HU), row);
+        for mask in [&validity.padding, &validity.outside_field_of_view].into_iter().flatten() {
+            for (n, word) in row.iter_mut().enumerate() {
+                *word &= !mask.bits_from(start + n * 64);
+            }
+        }
+        if row.iter().any(|&word| word != 0) {
+            nearest.keep_inside(inside, j, k, row);
+        }
+    })
+}
+
 /// The coarse voxel nearest to a native one, by a fixed affine.
 struct NearestCoarse {
     size: [usize; 3],
     start: ContinuousIndex,
     steps: [ContinuousIndex; 3],
+    /// Where both grids lie along the same axes: for each native i, j, k the coarse i, j, k.
+    tables: Option<[Vec<Option<usize>>; 3]>,
 }
 
 impl NearestCoarse {
     fn new(native: &Grid, coarse: &Grid) -> Self {
-        Self {
+        let steps = [0, 1, 2].map(|axis| coarse.vector_to_index(native.step(axis)));
+        let mut nearest = Self {
             size: coarse.size(),
             start: coarse.to_index(native.origin()),
-            steps: [0, 1, 2].map(|axis| coarse.vector_to_index(native.step(axis))),
+            steps,
+            tables: None,
+        };
+        let [a, b, c] = &steps;
+        if [a.j, a.k, b.i, b.k, c.i, c.j].iter().all(|&x| x == 0.0) {
+            let [ni, nj, nk] = native.size();
+            nearest.tables = Some([
+                (0..ni).map(|i| nearest.along(0, i, 0, 0)).collect(),
+                (0..nj).map(|j| nearest.along(1, 0, j, 0)).collect(),
+                (0..nk).map(|k| nearest.along(2, 0, 0, k)).collect(),
+            ]);
+        }
+        nearest
+    }
+
+    /// The coarse index along one axis; `None` outside.
+    fn along(&self, axis: usize, i: usize, j: usize, k: usize) -> Option<usize> {
+        let of = |index: &ContinuousIndex| [index.i, index.j, index.k][axis];
+        let [a, b, c] = self.steps.each_ref().map(of);
+        let n = self.size[axis];
+        // The far border of the native grid may lie up to a coarse voxel beyond the last centre.
+        let x = (of(&self.start) + a * i as f64 + b * j as f64 + c * k as f64).round();
+        (x > -1.5 && x < n as f64 + 0.5 && n > 0).then(|| (x.max(0.0) as usize).min(n - 1))
+    }
+
+    /// Drops the bits of the native row (j, k) whose nearest coarse voxel is not in the mask.
+    fn keep_inside(&self, inside: &BitMask, j: usize, k: usize, row: &mut [u64]) {
+        let drop_bits = |row: &mut [u64], offset: &dyn Fn(usize) -> Option<usize>| {
+            for (n, word) in row.iter_mut().enumerate() {
+                let mut rest = *word;
+                while rest != 0 {
+                    let bit = rest.trailing_zeros() as usize;
+                    rest &= rest - 1;
+                    if !offset(n * 64 + bit).is_some_and(|at| inside.get(at)) {
+                        *word &= !(1 << bit);
+                    }
+                }
+            }
+        };
+        let Some([along_i, along_j, along_k]) = &self.tables else {
+            drop_bits(row, &|i| self.offset(i, j, k));
+            return;
+        };
+        let (Some(y), Some(z)) = (along_j[j], along_k[k]) else {
+            row.fill(0);
+            return;
+        };
+        let start = (z * self.size[1] + y) * self.size[0];
+        let words = self.size[0].div_ceil(64);
+        let coarse: Vec<u64> = (0..words).map(|n| inside.bits_from(start + n * 64)).collect();
+        for (word, columns) in row.iter_mut().zip(along_i.chunks(64)) {
+            if *word == 0 {
+                continue;
+            }
+            let mut kept = 0;
+            for (bit, x) in columns.iter().enumerate() {
+                kept |= x.map_or(0, |x| coarse[x / 64] >> (x % 64) & 1) << bit;
+            }
+            *word &= kept;
         }
     }
 
     fn offset(&self, i: usize, j: usize, k: usize) -> Option<usize> {
-        let [a, b, c] = &self.steps;
-        let (i, j, k) = (i as f64, j as f64, k as f64);
-        // The far border of the native grid may lie up to a coarse voxel beyond the last centre.
-        let axis = |start: f64, a: f64, b: f64, c: f64, n: usize| -> Option<usize> {
-            let x = libm::round(start + a * i + b * j + c * k);
-            (x > -1.5 && x < n as f64 + 0.5 && n > 0).then(|| (x.max(0.0) as usize).min(n - 1))
-        };
-        let x = axis(self.start.i, a.i, b.i, c.i, self.size[0])?;
-        let y = axis(self.start.j, a.j, b.j, c.j, self.size[1])?;
-        let z = axis(self.start.k, a.k, b.k, c.k, self.size[2])?;
+        let x = self.along(0, i, j, k)?;
+        let y = self.along(1, i, j, k)?;
+        let z = self.along(2, i, j, k)?;
         Some((z * self.size[1] + y) * self.size[0] + x)
     }
 }
