@@ -174,16 +174,17 @@ def heights(surfaces):
     return rows
 
 
-def section_at(sections, point):
-    """the section whose plane passes nearest to the point, and the point in it (anterior, left)"""
-    best = None
-    for section in sections:
-        frame = {k: np.array(x) for k, x in section["frame"].items()}
-        d = point - frame["origin"]
-        off = abs(d @ frame["up"])
-        if (best is None or off < best[0]) and np.linalg.norm(d) < 60:
-            best = (off, section, d @ frame["anterior"], d @ frame["left"])
-    return best[1:] if best and best[0] <= 2.0 else None
+def nearest_sections(sections, points):
+    """for each point the section whose plane passes nearest (or -1), and its place there: anterior, left"""
+    axes = {k: np.array([s["frame"][k] for s in sections]) for k in ("origin", "up", "anterior", "left")}
+    apart = points[:, None] - axes["origin"][None]
+    off = np.abs((apart * axes["up"]).sum(2))
+    off[np.linalg.norm(apart, axis=2) > 60] = np.inf
+    best = off.argmin(1)
+    rows = np.arange(len(points))
+    v = (apart[rows, best] * axes["anterior"][best]).sum(1)
+    u = (apart[rows, best] * axes["left"][best]).sum(1)
+    return np.where(off[rows, best] <= 2.0, best, -1), v, u
 
 
 def cord(surfaces):
@@ -200,30 +201,25 @@ def cord(surfaces):
     apart, outside = [], []
     for contour in contours:
         drawn = np.array(contour.ContourData, float).reshape(-1, 3)
-        for point in drawn:
-            at = section_at(sections, point)
-            if at is None:
-                unseen += 1
+        # The last place is the centre of the contour.
+        places = zip(*nearest_sections(sections, np.vstack([drawn, drawn.mean(0)])))
+        for n, (at, v, u) in enumerate(places):
+            section = sections[at] if at >= 0 else None
+            ways = section and [section[f"{w}_mm"] for w in ("anterior", "posterior", "left", "right")]
+            if ways is None or None in ways:
+                unseen += n < len(drawn)
                 continue
-            section, v, u = at
-            along = section["anterior_mm"] if v >= 0 else section["posterior_mm"]
-            across = section["left_mm"] if u >= 0 else section["right_mm"]
-            if along is None or across is None:
-                unseen += 1
+            if n == len(drawn):
+                v_off, u_off = v - (ways[0] - ways[1]) / 2, u - (ways[2] - ways[3]) / 2
+                apart.append((np.hypot(v_off, u_off), v_off, u_off, np.hypot(v, u)))
                 continue
-            points += 1
             # Within a quarter of an ellipse in each direction.
+            along, across = ways[0 if v >= 0 else 1], ways[2 if u >= 0 else 3]
             far = np.hypot(v / max(along, 0.1), u / max(across, 0.1))
+            points += 1
             inside += far <= 1
             if far > 1:
                 outside.append(np.hypot(v, u) * (1 - 1 / far))
-        at = section_at(sections, drawn.mean(0))
-        if at:
-            section, v, u = at
-            middle_v = (section["anterior_mm"] - (section["posterior_mm"] or section["anterior_mm"])) / 2
-            sides = (section["left_mm"], section["right_mm"])
-            middle_u = (sides[0] - sides[1]) / 2 if None not in sides else 0.0
-            apart.append((np.hypot(v - middle_v, u - middle_u), v - middle_v, u - middle_u, np.hypot(v, u)))
     apart = np.array(apart)
     markdown(["cord contour", "value"], [
         ("contours", len(contours)),

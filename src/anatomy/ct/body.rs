@@ -15,20 +15,28 @@ const MAX_SHIFT_MM: f64 = 7.0;
 /// Steepest slope by which the frame follows the endplates (tan of 30 degrees).
 const MAX_SLOPE: f64 = 0.58;
 
+/// Where an endplate is expected.
+#[derive(Clone, Copy, Debug)]
+pub struct ExpectedPlate {
+    /// The plane, in the frame beside it.
+    pub plane: EndplateSurface,
+    /// Frame of the plane.
+    pub frame: Frame,
+    /// Whether the plane's tilt was seen (else it only follows the spine line).
+    pub tilt_seen: bool,
+    /// How far from the plane the endplate may lie, into the body and out of it, mm.
+    pub reach_mm: (f64, f64),
+}
+
 /// What is known of a body before it is cut out.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected {
     /// Centre and axes along the spine line.
     pub frame: Frame,
-    /// Slope of the lower and upper endplate to the front in that frame (tan), where a disc was
-    /// seen.
-    pub lower_slope: Option<f64>,
-    /// See `lower_slope`.
-    pub upper_slope: Option<f64>,
-    /// Height of the lower endplate over the centre, mm (negative).
-    pub lower_s: f64,
-    /// Height of the upper endplate, mm.
-    pub upper_s: f64,
+    /// The lower endplate.
+    pub lower: ExpectedPlate,
+    /// The upper endplate.
+    pub upper: ExpectedPlate,
     /// Depth of the body, mm.
     pub depth_mm: f64,
     /// Width, mm.
@@ -40,23 +48,18 @@ pub struct Expected {
 /// The cut-out body, its centre (of the part in view) as the frame's origin; `None` when too
 /// little is in view or the centre runs away.
 pub fn cut_out(volume: &Volume<i16>, expected: &Expected) -> Option<VertebralBody> {
-    let slopes: Vec<f64> =
-        [expected.lower_slope, expected.upper_slope].into_iter().flatten().collect();
-    let mean = slopes.iter().sum::<f64>() / slopes.len().max(1) as f64;
-    let start = leaned(&expected.frame, mean, 0.0)?;
-    let flat = |s: f64, slope: Option<f64>| EndplateSurface {
-        coefficients: [
-            s,
-            slope.map_or(0.0, |t| (t - mean).clamp(-MAX_SLOPE, MAX_SLOPE)),
-            0.0,
-            0.0,
-            0.0,
-            0.0,
-        ],
+    let plates = [&expected.lower, &expected.upper];
+    let mean_slope = |frame: &Frame, n: usize| {
+        let seen = plates.iter().filter(|plate| plate.tilt_seen);
+        let slopes: Vec<f64> = seen
+            .map(|plate| carried(&plate.plane, &plate.frame, frame).coefficients[n])
+            .collect();
+        slopes.iter().sum::<f64>() / slopes.len().max(1) as f64
     };
-    let mut frame = start;
-    let mut lower = flat(expected.lower_s, expected.lower_slope);
-    let mut upper = flat(expected.upper_s, expected.upper_slope);
+    let start = &expected.frame;
+    let mut frame = leaned(start, mean_slope(start, 1), mean_slope(start, 2))?;
+    let mut lower = carried(&expected.lower.plane, &expected.lower.frame, &frame);
+    let mut upper = carried(&expected.upper.plane, &expected.upper.frame, &frame);
     let mut to_back = expected.to_back_mm;
     let mut pass = fit(volume, &frame, expected, to_back, lower, upper)?;
     // A second pass about the found centre, with axes at right angles to the found endplates.
@@ -67,10 +70,10 @@ pub fn cut_out(volume: &Volume<i16>, expected: &Expected) -> Option<VertebralBod
     }
     let slope = |n: usize| {
         let both: Vec<f64> =
-            [(&pass.lower, expected.lower_slope), (&pass.upper, expected.upper_slope)]
+            [&pass.lower, &pass.upper]
                 .into_iter()
-                .filter(|(plate, _)| plate.seen_share > 0.3)
-                .map(|(plate, _)| plate.surface.coefficients[n])
+                .filter(|plate| plate.seen_share > 0.3)
+                .map(|plate| plate.surface.coefficients[n])
                 .collect();
         both.iter().sum::<f64>() / both.len().max(1) as f64
     };
@@ -155,8 +158,8 @@ fn fit(
             libm::sqrt(v * v + u * u) < 0.85 * surface.radius(s, libm::atan2(u, v))
         }
     };
-    let lower = endplate(&local, Which::Lower, lower, in_view, within(low + 3.0));
-    let upper = endplate(&local, Which::Upper, upper, in_view, within(high - 3.0));
+    let lower = endplate(&local, Which::Lower, lower, expected.lower.reach_mm, in_view, within(low + 3.0));
+    let upper = endplate(&local, Which::Upper, upper, expected.upper.reach_mm, in_view, within(high - 3.0));
     Some(Pass { frame: *frame, outlines, lower, upper, in_view })
 }
 

@@ -6,8 +6,6 @@ use crate::kernels::median;
 
 /// Distance of the sampled places, mm.
 const GRID_MM: i32 = 3;
-/// How far from the expected plane the endplate is searched, mm.
-const REACH_MM: f64 = 7.0;
 /// Fall that gains one point, HU, and the distance from the expected plane that costs half a
 /// point, mm.
 const FALL_SCALE_HU: f64 = 150.0;
@@ -39,13 +37,14 @@ pub struct Endplate {
     pub seen_share: f64,
 }
 
-/// Fits an endplate near the plane `expected`, over the places for which `inside` (v, u, mm) holds
+/// Fits an endplate near the plane `expected`, `reach_mm` into the body and out of it, over the places for which `inside` (v, u, mm) holds
 /// and within the heights in view. With too few places in view it stays the expected plane and
 /// its share is 0.
 pub fn endplate(
     volume: &BodyVolume,
     which: Which,
     expected: EndplateSurface,
+    reach_mm: (f64, f64),
     in_view: (i32, i32),
     inside: impl Fn(f64, f64) -> bool,
 ) -> Endplate {
@@ -60,7 +59,7 @@ pub fn endplate(
             }
             asked += 1;
             let plane = expected.height(v_mm, u_mm);
-            if let Some(sample) = steepest(volume, outward, plane, in_view, v, u) {
+            if let Some(sample) = steepest(volume, outward, (plane, reach_mm), in_view, v, u) {
                 samples.push((v_mm / FIT_SCALE_MM, u_mm / FIT_SCALE_MM, sample.0, sample.1));
             }
         }
@@ -103,13 +102,15 @@ pub fn endplate(
 fn steepest(
     volume: &BodyVolume,
     outward: i32,
-    plane: f64,
+    (plane, reach_mm): (f64, (f64, f64)),
     in_view: (i32, i32),
     v: i32,
     u: i32,
 ) -> Option<(f64, f64)> {
-    let from = libm::ceil(plane - REACH_MM) as i32;
-    let to = libm::floor(plane + REACH_MM) as i32;
+    let (inward, beyond) = reach_mm;
+    let (below, above) = if outward > 0 { (inward, beyond) } else { (beyond, inward) };
+    let from = libm::ceil(plane - below) as i32;
+    let to = libm::floor(plane + above) as i32;
     let fall = |s: i32| -> f64 {
         let mean = |a: i32, b: i32| {
             f64::from(
