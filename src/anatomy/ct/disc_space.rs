@@ -60,11 +60,11 @@ const IMPOSSIBLE: f64 = 1e3;
 /// A dense band is sought as a rise and a fall this far before and behind its middle, and what it
 /// costs against a pair: one's own endplate is such a band, too.
 const BAND_HALF_MM: usize = 2;
-const BAND_COST: f64 = 0.5;
+const BAND_COST: f64 = 0.8;
 /// From the middle of a band to each of its endplates, mm.
 const BAND_PLATE_MM: f64 = 1.0;
 /// What it costs to take the rhythm's place instead of a pair that was seen, points.
-const UNSEEN_SCORE: f64 = -0.4;
+const UNSEEN_SCORE: f64 = -0.6;
 /// Least number of columns in view.
 const LEAST_COLUMNS: usize = 12;
 
