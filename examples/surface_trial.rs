@@ -17,7 +17,7 @@
 
 use std::path::{Path, PathBuf};
 
-use osteoflag::anatomy::{Anatomy, Canal, Vertebra};
+use osteoflag::anatomy::{Anatomy, Canal, MeasuredLength, Vertebra};
 use osteoflag::geometry::{Frame, Grid, LpsPoint, LpsVector};
 use osteoflag::kernels::BitMask;
 use osteoflag::volume::{Validity, Volume};
@@ -84,6 +84,10 @@ fn frame(f: &Frame) -> Value {
     json!({"origin": point(f.origin), "up": vector(f.up), "anterior": vector(f.anterior), "left": vector(f.left)})
 }
 
+fn length(m: Option<MeasuredLength>) -> Value {
+    m.map_or(Value::Null, |m| json!({"mm": m.length.mm(), "error_mm": m.error.mm()}))
+}
+
 fn vertebra(v: &Vertebra) -> Value {
     let body = v.body.as_ref().map(|body| {
         json!({
@@ -93,6 +97,14 @@ fn vertebra(v: &Vertebra) -> Value {
             "outlines": body.surface.outlines.iter().map(|o| o.to_vec()).collect::<Vec<_>>(),
             "upper": body.surface.upper.coefficients,
             "lower": body.surface.lower.coefficients,
+            "measurements": body.measurements.map(|m| json!({
+                "height_anterior": length(m.height_anterior),
+                "height_middle": length(m.height_middle),
+                "height_posterior": length(m.height_posterior),
+                "depth": length(m.depth),
+                "width": length(m.width),
+                "wedge_degrees": m.wedge.map(|w| w.degrees()),
+            })),
             "in_view_s": [body.surface.in_view_s.0, body.surface.in_view_s.1],
         })
     });

@@ -3,15 +3,23 @@
 use super::body_volume::BodyVolume;
 use super::endplates::{Endplate, Which, endplate};
 use super::outline::{Outlines, Prior, outlines};
+use crate::anatomy::measurements::{BodyMeasurements, SurfaceErrors};
 use crate::anatomy::model::VertebralBody;
 use crate::anatomy::surface::{BodySurface, EndplateSurface, OUTLINE_DIRECTIONS};
-use crate::geometry::{Frame, LocalPoint, LpsPoint};
+use crate::geometry::{Frame, LocalPoint, LpsPoint, LpsVector};
 use crate::units::Share;
 use crate::volume::Volume;
 
 /// How far the centre may move from where the rhythm put it, mm; farther and the cut-out is not
 /// believed.
 const MAX_SHIFT_MM: f64 = 7.0;
+/// A blurred edge is placed to this share of a voxel, and no better than for a voxel of this size, mm.
+const EDGE_ERROR_OF_VOXEL: f64 = 0.2;
+const LEAST_EXTENT_MM: f64 = 1.0;
+/// Error of an endplate that is only seen as one band with its neighbour: half of a thin disc, mm.
+const BAND_ERROR_MM: f64 = 1.5;
+/// Scatter of one place of the side wall (spurs, vessels), mm.
+const WALL_SCATTER_MM: f64 = 0.5;
 /// Steepest slope by which the frame follows the endplates (tan of 30 degrees).
 const MAX_SLOPE: f64 = 0.58;
 
@@ -88,7 +96,7 @@ pub fn cut_out(volume: &Volume<i16>, expected: &Expected) -> Option<VertebralBod
     if (centre - expected.frame.origin).length() > MAX_SHIFT_MM {
         return None;
     }
-    Some(pass.into_body(centre))
+    Some(pass.into_body(centre, volume, expected))
 }
 
 /// The frame leaned so that a plane of these slopes (tan, to the front and to the left) is level.
@@ -174,6 +182,27 @@ impl Pass {
         }
     }
 
+    /// Standard errors of the surfaces: scatter of the edge, and the share of a voxel by which a
+    /// blurred edge misses its place.
+    fn errors(&self, volume: &Volume<i16>, frame: &Frame, expected: &Expected) -> SurfaceErrors {
+        let step = |axis: usize, way: LpsVector| volume.grid.step(axis).dot(way).abs();
+        let along = |way: LpsVector| (0..3).map(|axis| step(axis, way)).fold(0.0, f64::max);
+        let edge = |extent: f64| EDGE_ERROR_OF_VOXEL * extent.max(LEAST_EXTENT_MM);
+        let plate = |plate: &Endplate, expected: &ExpectedPlate| {
+            if expected.reach_mm == (0.0, 0.0) {
+                return Some(BAND_ERROR_MM);
+            }
+            Some(libm::hypot(plate.scatter_mm?, edge(along(frame.up))))
+        };
+        let sideways = along(frame.anterior).max(along(frame.left));
+        SurfaceErrors {
+            upper: plate(&self.upper, &expected.upper),
+            lower: plate(&self.lower, &expected.lower),
+            wall: (self.outlines.seen_share > 0.5)
+                .then(|| libm::hypot(edge(sideways), WALL_SCATTER_MM)),
+        }
+    }
+
     /// Centre of the part in view.
     fn centre(&self) -> Option<LpsPoint> {
         let surface = self.surface();
@@ -196,7 +225,7 @@ impl Pass {
     }
 
     /// The body with its frame's origin moved to `centre`, surfaces expressed about it.
-    fn into_body(self, centre: LpsPoint) -> VertebralBody {
+    fn into_body(self, centre: LpsPoint, volume: &Volume<i16>, expected: &Expected) -> VertebralBody {
         let old = self.surface();
         let d = self.frame.to_local(centre);
         let frame = Frame { origin: centre, ..self.frame };
@@ -223,7 +252,9 @@ impl Pass {
         };
         let plates = f64::midpoint(self.lower.seen_share, self.upper.seen_share);
         let confidence = Share::new(0.5 * self.outlines.seen_share + 0.5 * plates);
-        VertebralBody { frame, surface, confidence }
+        let errors = self.errors(volume, &frame, expected);
+        let measurements = Some(BodyMeasurements::of(&frame, &surface, &errors));
+        VertebralBody { frame, surface, confidence, measurements }
     }
 }
 

@@ -17,6 +17,11 @@ const FIT_SCALE_MM: f64 = 15.0;
 /// Pull of the quadratic and of the linear terms towards the expected plane, per sample.
 const QUADRATIC_RIDGE: f64 = 0.01;
 const LINEAR_RIDGE: f64 = 0.002;
+/// Samples 3 mm apart share voxels: so many count as one. Terms of the surface, and by how much its
+/// error at the rim exceeds the mean one.
+const SAMPLES_PER_INDEPENDENT: f64 = 4.0;
+const TERMS: f64 = 6.0;
+const TERMS_AT_RIM: f64 = 2.0;
 /// Rounds of reweighting.
 const ROUNDS: usize = 6;
 
@@ -35,6 +40,9 @@ pub struct Endplate {
     pub surface: EndplateSurface,
     /// Share of the sampled places that show a fall and lie within 1.5 mm of the surface.
     pub seen_share: f64,
+    /// Standard error of the surface, mm: the scatter of the places about it over the number of
+    /// independent ones; `None` where the surface is only the expected plane.
+    pub scatter_mm: Option<f64>,
 }
 
 /// Fits an endplate near the plane `expected`, `reach_mm` into the body and out of it, over the places for which `inside` (v, u, mm) holds
@@ -65,7 +73,7 @@ pub fn endplate(
         }
     }
     if samples.len() < 12 || (samples.len() as f64) < 0.4 * f64::from(asked) {
-        return Endplate { surface: expected, seen_share: 0.0 };
+        return Endplate { surface: expected, seen_share: 0.0, scatter_mm: None };
     }
     let prior = [
         expected.coefficients[0],
@@ -89,12 +97,16 @@ pub fn endplate(
         }
     }
     let near = samples.iter().filter(|s| (s.2 - value(&fit, s.0, s.1)).abs() <= 1.5).count();
+    let residuals = samples.iter().map(|s| (s.2 - value(&fit, s.0, s.1)).abs());
+    let scatter = 1.48 * median(residuals).unwrap_or(0.0);
+    let independent = (samples.len() as f64 / SAMPLES_PER_INDEPENDENT - TERMS).max(1.0);
     let k = FIT_SCALE_MM;
     let coefficients =
         [fit[0], fit[1] / k, fit[2] / k, fit[3] / (k * k), fit[4] / (k * k), fit[5] / (k * k)];
     Endplate {
         surface: EndplateSurface { coefficients },
         seen_share: near as f64 / f64::from(asked.max(1)),
+        scatter_mm: Some(scatter / libm::sqrt(independent) * TERMS_AT_RIM),
     }
 }
 
