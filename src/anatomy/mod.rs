@@ -3,9 +3,13 @@
 //! One type, two providers (heuristic now, imported label maps later).
 
 pub mod ct;
+mod measurements;
 mod model;
 pub mod mr;
 mod surface;
 
+pub use measurements::{
+    BodyMeasurements, HEIGHT_PLACE, MeasuredLength, PosteriorCorner, SurfaceErrors,
+};
 pub use model::{Anatomy, Canal, CanalSection, Disc, Vertebra, VertebraId, VertebralBody};
 pub use surface::{BodyPosition, BodySurface, EndplateSurface, OUTLINE_DIRECTIONS};

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::measurements::BodyMeasurements;
 use super::surface::BodySurface;
 use crate::geometry::{Frame, LpsPoint};
 use crate::kernels::BitMask;
@@ -122,6 +123,8 @@ pub struct VertebralBody {
     pub surface: BodySurface,
     /// How well the surface fits the image, 0 to 1.
     pub confidence: Share,
+    /// Sizes; `None` where this provider measures none.
+    pub measurements: Option<BodyMeasurements>,
 }
 
 /// The middle of a disc.

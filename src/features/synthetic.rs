@@ -99,6 +99,7 @@ pub fn spine(count: usize, step_k: f64, lesion: impl Fn(usize, LocalPoint) -> f6
                     in_view_s: (-14.0, 14.0),
                 },
                 confidence: Share::new(1.0),
+                measurements: None,
             }),
             disc_below: None,
             disc_above: None,

@@ -3,32 +3,48 @@
 use super::body_volume::BodyVolume;
 use super::endplates::{Endplate, Which, endplate};
 use super::outline::{Outlines, Prior, outlines};
+use crate::anatomy::measurements::{BodyMeasurements, SurfaceErrors};
 use crate::anatomy::model::VertebralBody;
 use crate::anatomy::surface::{BodySurface, EndplateSurface, OUTLINE_DIRECTIONS};
-use crate::geometry::{Frame, LocalPoint, LpsPoint};
+use crate::geometry::{Frame, LocalPoint, LpsPoint, LpsVector};
 use crate::units::Share;
 use crate::volume::Volume;
 
 /// How far the centre may move from where the rhythm put it, mm; farther and the cut-out is not
 /// believed.
 const MAX_SHIFT_MM: f64 = 7.0;
+/// A blurred edge is placed to this share of a voxel, and no better than for a voxel of this size, mm.
+const EDGE_ERROR_OF_VOXEL: f64 = 0.2;
+const LEAST_EXTENT_MM: f64 = 1.0;
+/// Error of an endplate that is only seen as one band with its neighbour: half of a thin disc, mm.
+const BAND_ERROR_MM: f64 = 1.5;
+/// Scatter of one place of the side wall (spurs, vessels), mm.
+const WALL_SCATTER_MM: f64 = 0.5;
 /// Steepest slope by which the frame follows the endplates (tan of 30 degrees).
 const MAX_SLOPE: f64 = 0.58;
+
+/// Where an endplate is expected.
+#[derive(Clone, Copy, Debug)]
+pub struct ExpectedPlate {
+    /// The plane, in the frame beside it.
+    pub plane: EndplateSurface,
+    /// Frame of the plane.
+    pub frame: Frame,
+    /// Whether the plane's tilt was seen (else it only follows the spine line).
+    pub tilt_seen: bool,
+    /// How far from the plane the endplate may lie, into the body and out of it, mm.
+    pub reach_mm: (f64, f64),
+}
 
 /// What is known of a body before it is cut out.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected {
     /// Centre and axes along the spine line.
     pub frame: Frame,
-    /// Slope of the lower and upper endplate to the front in that frame (tan), where a disc was
-    /// seen.
-    pub lower_slope: Option<f64>,
-    /// See `lower_slope`.
-    pub upper_slope: Option<f64>,
-    /// Height of the lower endplate over the centre, mm (negative).
-    pub lower_s: f64,
-    /// Height of the upper endplate, mm.
-    pub upper_s: f64,
+    /// The lower endplate.
+    pub lower: ExpectedPlate,
+    /// The upper endplate.
+    pub upper: ExpectedPlate,
     /// Depth of the body, mm.
     pub depth_mm: f64,
     /// Width, mm.
@@ -40,23 +56,18 @@ pub struct Expected {
 /// The cut-out body, its centre (of the part in view) as the frame's origin; `None` when too
 /// little is in view or the centre runs away.
 pub fn cut_out(volume: &Volume<i16>, expected: &Expected) -> Option<VertebralBody> {
-    let slopes: Vec<f64> =
-        [expected.lower_slope, expected.upper_slope].into_iter().flatten().collect();
-    let mean = slopes.iter().sum::<f64>() / slopes.len().max(1) as f64;
-    let start = leaned(&expected.frame, mean, 0.0)?;
-    let flat = |s: f64, slope: Option<f64>| EndplateSurface {
-        coefficients: [
-            s,
-            slope.map_or(0.0, |t| (t - mean).clamp(-MAX_SLOPE, MAX_SLOPE)),
-            0.0,
-            0.0,
-            0.0,
-            0.0,
-        ],
+    let plates = [&expected.lower, &expected.upper];
+    let mean_slope = |frame: &Frame, n: usize| {
+        let seen = plates.iter().filter(|plate| plate.tilt_seen);
+        let slopes: Vec<f64> = seen
+            .map(|plate| carried(&plate.plane, &plate.frame, frame).coefficients[n])
+            .collect();
+        slopes.iter().sum::<f64>() / slopes.len().max(1) as f64
     };
-    let mut frame = start;
-    let mut lower = flat(expected.lower_s, expected.lower_slope);
-    let mut upper = flat(expected.upper_s, expected.upper_slope);
+    let start = &expected.frame;
+    let mut frame = leaned(start, mean_slope(start, 1), mean_slope(start, 2))?;
+    let mut lower = carried(&expected.lower.plane, &expected.lower.frame, &frame);
+    let mut upper = carried(&expected.upper.plane, &expected.upper.frame, &frame);
     let mut to_back = expected.to_back_mm;
     let mut pass = fit(volume, &frame, expected, to_back, lower, upper)?;
     // A second pass about the found centre, with axes at right angles to the found endplates.
@@ -67,10 +78,10 @@ pub fn cut_out(volume: &Volume<i16>, expected: &Expected) -> Option<VertebralBod
     }
     let slope = |n: usize| {
         let both: Vec<f64> =
-            [(&pass.lower, expected.lower_slope), (&pass.upper, expected.upper_slope)]
+            [&pass.lower, &pass.upper]
                 .into_iter()
-                .filter(|(plate, _)| plate.seen_share > 0.3)
-                .map(|(plate, _)| plate.surface.coefficients[n])
+                .filter(|plate| plate.seen_share > 0.3)
+                .map(|plate| plate.surface.coefficients[n])
                 .collect();
         both.iter().sum::<f64>() / both.len().max(1) as f64
     };
@@ -85,7 +96,7 @@ pub fn cut_out(volume: &Volume<i16>, expected: &Expected) -> Option<VertebralBod
     if (centre - expected.frame.origin).length() > MAX_SHIFT_MM {
         return None;
     }
-    Some(pass.into_body(centre))
+    Some(pass.into_body(centre, volume, expected))
 }
 
 /// The frame leaned so that a plane of these slopes (tan, to the front and to the left) is level.
@@ -155,8 +166,8 @@ fn fit(
             libm::sqrt(v * v + u * u) < 0.85 * surface.radius(s, libm::atan2(u, v))
         }
     };
-    let lower = endplate(&local, Which::Lower, lower, in_view, within(low + 3.0));
-    let upper = endplate(&local, Which::Upper, upper, in_view, within(high - 3.0));
+    let lower = endplate(&local, Which::Lower, lower, expected.lower.reach_mm, in_view, within(low + 3.0));
+    let upper = endplate(&local, Which::Upper, upper, expected.upper.reach_mm, in_view, within(high - 3.0));
     Some(Pass { frame: *frame, outlines, lower, upper, in_view })
 }
 
@@ -168,6 +179,27 @@ impl Pass {
             upper: self.upper.surface,
             lower: self.lower.surface,
             in_view_s: (f64::from(self.in_view.0), f64::from(self.in_view.1)),
+        }
+    }
+
+    /// Standard errors of the surfaces: scatter of the edge, and the share of a voxel by which a
+    /// blurred edge misses its place.
+    fn errors(&self, volume: &Volume<i16>, frame: &Frame, expected: &Expected) -> SurfaceErrors {
+        let step = |axis: usize, way: LpsVector| volume.grid.step(axis).dot(way).abs();
+        let along = |way: LpsVector| (0..3).map(|axis| step(axis, way)).fold(0.0, f64::max);
+        let edge = |extent: f64| EDGE_ERROR_OF_VOXEL * extent.max(LEAST_EXTENT_MM);
+        let plate = |plate: &Endplate, expected: &ExpectedPlate| {
+            if expected.reach_mm == (0.0, 0.0) {
+                return Some(BAND_ERROR_MM);
+            }
+            Some(libm::hypot(plate.scatter_mm?, edge(along(frame.up))))
+        };
+        let sideways = along(frame.anterior).max(along(frame.left));
+        SurfaceErrors {
+            upper: plate(&self.upper, &expected.upper),
+            lower: plate(&self.lower, &expected.lower),
+            wall: (self.outlines.seen_share > 0.5)
+                .then(|| libm::hypot(edge(sideways), WALL_SCATTER_MM)),
         }
     }
 
@@ -193,7 +225,7 @@ impl Pass {
     }
 
     /// The body with its frame's origin moved to `centre`, surfaces expressed about it.
-    fn into_body(self, centre: LpsPoint) -> VertebralBody {
+    fn into_body(self, centre: LpsPoint, volume: &Volume<i16>, expected: &Expected) -> VertebralBody {
         let old = self.surface();
         let d = self.frame.to_local(centre);
         let frame = Frame { origin: centre, ..self.frame };
@@ -220,7 +252,9 @@ impl Pass {
         };
         let plates = f64::midpoint(self.lower.seen_share, self.upper.seen_share);
         let confidence = Share::new(0.5 * self.outlines.seen_share + 0.5 * plates);
-        VertebralBody { frame, surface, confidence }
+        let errors = self.errors(volume, &frame, expected);
+        let measurements = Some(BodyMeasurements::of(&frame, &surface, &errors));
+        VertebralBody { frame, surface, confidence, measurements }
     }
 }
 

@@ -14,6 +14,15 @@ const FARTHEST_WALL_MM: usize = 20;
 /// Cross sections that are averaged to either side, mm.
 const HALF_WINDOW: usize = 1;
 
+/// Rays in all directions from the line, and how far the rays of one side reach from straight
+/// sideways, in rays (67 degrees).
+const RAYS: usize = 48;
+const SIDE_RAYS: usize = 9;
+/// Rays of one side that must meet a wall: between the pedicles the canal is open to the foramina.
+const LEAST_SIDE_RAYS: usize = 10;
+/// Step along a ray, mm.
+const RAY_STEP_MM: f64 = 0.5;
+
 /// The canal along the line, one section for each millimetre in view.
 pub fn canal(
     line: &SpineLine,
@@ -21,35 +30,20 @@ pub fn canal(
     signals: &Signals,
     in_view: &[bool],
 ) -> Option<Canal> {
-    let content = signals.canal_hu;
+    let threshold = signals.canal_hu + WALL_CONTRAST_HU;
     let sections: Vec<CanalSection> = line
         .frames
         .iter()
         .enumerate()
         .filter(|&(s, _)| in_view.get(s).copied().unwrap_or(false))
         .map(|(s, frame)| {
-            let wall = |profile: &dyn Fn(usize, usize) -> f64| {
-                let values: Vec<f64> = (0..=FARTHEST_WALL_MM)
-                    .map(|d| {
-                        let near = s.saturating_sub(HALF_WINDOW)
-                            ..(s + HALF_WINDOW + 1).min(straight.len());
-                        let n = near.len() as f64;
-                        near.map(|t| profile(t, d)).sum::<f64>() / n
-                    })
-                    .collect();
-                crossing(&values, content + WALL_CONTRAST_HU).map(Millimetres::new)
-            };
-            let at = |t: usize, v: f64, u: f64| f64::from(straight.line(t, row(v))[column(u)]);
-            let across = |t: usize, u: f64| (at(t, -1.0, u) + at(t, 0.0, u) + at(t, 1.0, u)) / 3.0;
+            let walls = walls(straight, s, threshold);
             CanalSection {
                 frame: *frame,
                 anterior: Millimetres::new(signals.back_wall_mm[s]),
-                posterior: wall(&|t, d| {
-                    let v = -(d as f64);
-                    (at(t, v, -1.0) + at(t, v, 0.0) + at(t, v, 1.0)) / 3.0
-                }),
-                left: wall(&|t, d| across(t, d as f64)),
-                right: wall(&|t, d| across(t, -(d as f64))),
+                posterior: walls[RAYS / 2].map(Millimetres::new),
+                left: reach_to_side(&walls, RAYS / 4).map(Millimetres::new),
+                right: reach_to_side(&walls, 3 * RAYS / 4).map(Millimetres::new),
                 confidence: confidence(line, signals, s),
             }
         })
@@ -57,7 +51,56 @@ pub fn canal(
     (!sections.is_empty()).then_some(Canal { sections })
 }
 
-/// Distance at which a profile in steps of 1 mm first rises to `threshold`, linear between steps;
+/// Distance to the wall along each ray, the first forward, then towards the left; the median of
+/// three neighbours, so that one vessel or calcified speck is no wall.
+fn walls(straight: &Straightened, s: usize, threshold: f64) -> [Option<f64>; RAYS] {
+    let near = s.saturating_sub(HALF_WINDOW)..(s + HALF_WINDOW + 1).min(straight.len());
+    let raw: [Option<f64>; RAYS] = std::array::from_fn(|ray| {
+        let turn = std::f64::consts::TAU * ray as f64 / RAYS as f64;
+        let (forward, left) = (libm::cos(turn), libm::sin(turn));
+        let steps = (FARTHEST_WALL_MM as f64 / RAY_STEP_MM) as usize;
+        let profile: Vec<f64> = (0..=steps)
+            .map(|n| {
+                let r = n as f64 * RAY_STEP_MM;
+                let sum: f64 =
+                    near.clone().map(|t| in_section(straight, t, r * forward, r * left)).sum();
+                sum / near.len() as f64
+            })
+            .collect();
+        crossing(&profile, threshold).map(|steps| steps * RAY_STEP_MM)
+    });
+    std::array::from_fn(|ray| {
+        let mut three = [RAYS - 1, 0, 1].map(|d| raw[(ray + d) % RAYS].unwrap_or(f64::INFINITY));
+        three.sort_by(f64::total_cmp);
+        Some(three[1]).filter(|r| r.is_finite())
+    })
+}
+
+/// How far the canal reaches to the side of a ray: the pedicles bound it in front of the line, the
+/// narrow corner at the laminae does not.
+fn reach_to_side(walls: &[Option<f64>; RAYS], side: usize) -> Option<f64> {
+    let met: Vec<f64> = (0..=2 * SIDE_RAYS)
+        .filter_map(|n| {
+            let turn = std::f64::consts::TAU * (n as f64 - SIDE_RAYS as f64) / RAYS as f64;
+            walls[(side + RAYS + n - SIDE_RAYS) % RAYS].map(|r| r * libm::cos(turn))
+        })
+        .collect();
+    (met.len() >= LEAST_SIDE_RAYS).then(|| met.into_iter().fold(0.0, f64::max))
+}
+
+/// The value of a section of the straightened spine, linear between samples; NaN out of view.
+fn in_section(straight: &Straightened, s: usize, v: f64, u: f64) -> f64 {
+    let (v0, u0) = (libm::floor(v), libm::floor(u));
+    let (fv, fu) = (v - v0, u - u0);
+    let along = |v: f64| {
+        let line = straight.line(s, row(v));
+        let at = |u: f64| f64::from(line[column(u)]);
+        at(u0) * (1.0 - fu) + at(u0 + 1.0) * fu
+    };
+    along(v0) * (1.0 - fv) + along(v0 + 1.0) * fv
+}
+
+/// Place, in samples, at which a profile first rises to `threshold`, linear between steps;
 /// `None` where it never does, or leaves the field before.
 fn crossing(profile: &[f64], threshold: f64) -> Option<f64> {
     for (d, pair) in profile.windows(2).enumerate() {

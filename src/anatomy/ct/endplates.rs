@@ -6,8 +6,6 @@ use crate::kernels::median;
 
 /// Distance of the sampled places, mm.
 const GRID_MM: i32 = 3;
-/// How far from the expected plane the endplate is searched, mm.
-const REACH_MM: f64 = 7.0;
 /// Fall that gains one point, HU, and the distance from the expected plane that costs half a
 /// point, mm.
 const FALL_SCALE_HU: f64 = 150.0;
@@ -19,6 +17,11 @@ const FIT_SCALE_MM: f64 = 15.0;
 /// Pull of the quadratic and of the linear terms towards the expected plane, per sample.
 const QUADRATIC_RIDGE: f64 = 0.01;
 const LINEAR_RIDGE: f64 = 0.002;
+/// Samples 3 mm apart share voxels: so many count as one. Terms of the surface, and by how much its
+/// error at the rim exceeds the mean one.
+const SAMPLES_PER_INDEPENDENT: f64 = 4.0;
+const TERMS: f64 = 6.0;
+const TERMS_AT_RIM: f64 = 2.0;
 /// Rounds of reweighting.
 const ROUNDS: usize = 6;
 
@@ -37,15 +40,19 @@ pub struct Endplate {
     pub surface: EndplateSurface,
     /// Share of the sampled places that show a fall and lie within 1.5 mm of the surface.
     pub seen_share: f64,
+    /// Standard error of the surface, mm: the scatter of the places about it over the number of
+    /// independent ones; `None` where the surface is only the expected plane.
+    pub scatter_mm: Option<f64>,
 }
 
-/// Fits an endplate near the plane `expected`, over the places for which `inside` (v, u, mm) holds
+/// Fits an endplate near the plane `expected`, `reach_mm` into the body and out of it, over the places for which `inside` (v, u, mm) holds
 /// and within the heights in view. With too few places in view it stays the expected plane and
 /// its share is 0.
 pub fn endplate(
     volume: &BodyVolume,
     which: Which,
     expected: EndplateSurface,
+    reach_mm: (f64, f64),
     in_view: (i32, i32),
     inside: impl Fn(f64, f64) -> bool,
 ) -> Endplate {
@@ -60,13 +67,13 @@ pub fn endplate(
             }
             asked += 1;
             let plane = expected.height(v_mm, u_mm);
-            if let Some(sample) = steepest(volume, outward, plane, in_view, v, u) {
+            if let Some(sample) = steepest(volume, outward, (plane, reach_mm), in_view, v, u) {
                 samples.push((v_mm / FIT_SCALE_MM, u_mm / FIT_SCALE_MM, sample.0, sample.1));
             }
         }
     }
     if samples.len() < 12 || (samples.len() as f64) < 0.4 * f64::from(asked) {
-        return Endplate { surface: expected, seen_share: 0.0 };
+        return Endplate { surface: expected, seen_share: 0.0, scatter_mm: None };
     }
     let prior = [
         expected.coefficients[0],
@@ -90,12 +97,16 @@ pub fn endplate(
         }
     }
     let near = samples.iter().filter(|s| (s.2 - value(&fit, s.0, s.1)).abs() <= 1.5).count();
+    let residuals = samples.iter().map(|s| (s.2 - value(&fit, s.0, s.1)).abs());
+    let scatter = 1.48 * median(residuals).unwrap_or(0.0);
+    let independent = (samples.len() as f64 / SAMPLES_PER_INDEPENDENT - TERMS).max(1.0);
     let k = FIT_SCALE_MM;
     let coefficients =
         [fit[0], fit[1] / k, fit[2] / k, fit[3] / (k * k), fit[4] / (k * k), fit[5] / (k * k)];
     Endplate {
         surface: EndplateSurface { coefficients },
         seen_share: near as f64 / f64::from(asked.max(1)),
+        scatter_mm: Some(scatter / libm::sqrt(independent) * TERMS_AT_RIM),
     }
 }
 
@@ -103,13 +114,15 @@ pub fn endplate(
 fn steepest(
     volume: &BodyVolume,
     outward: i32,
-    plane: f64,
+    (plane, reach_mm): (f64, (f64, f64)),
     in_view: (i32, i32),
     v: i32,
     u: i32,
 ) -> Option<(f64, f64)> {
-    let from = libm::ceil(plane - REACH_MM) as i32;
-    let to = libm::floor(plane + REACH_MM) as i32;
+    let (inward, beyond) = reach_mm;
+    let (below, above) = if outward > 0 { (inward, beyond) } else { (beyond, inward) };
+    let from = libm::ceil(plane - below) as i32;
+    let to = libm::floor(plane + above) as i32;
     let fall = |s: i32| -> f64 {
         let mean = |a: i32, b: i32| {
             f64::from(

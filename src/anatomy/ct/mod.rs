@@ -19,6 +19,7 @@ mod canal_path;
 mod centre_line;
 mod coarse;
 mod disc_evidence;
+mod disc_space;
 mod doubts;
 mod endplates;
 mod ends;

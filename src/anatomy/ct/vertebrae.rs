@@ -1,14 +1,19 @@
 //! From segments of the straightened spine to vertebrae in the patient.
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 
-use super::body::{Expected, cut_out};
+use super::body::{Expected, ExpectedPlate, cut_out};
 use super::disc_evidence::{DiscEvidence, TILTS_DEGREES, limit_for_spacing};
+use super::disc_space::{DiscSpace, Evidence, ExpectedDisc, best_chain, disc_spaces};
 use super::rhythm::Segment;
 use super::signals::Signals;
 use super::spine_line::SpineLine;
 use crate::anatomy::model::{Disc, Vertebra, VertebraId, VertebralBody};
+use crate::anatomy::surface::EndplateSurface;
 use crate::geometry::{Frame, LocalPoint, LpsPoint};
+use crate::kernels::median;
 use crate::problem::{Problem, ProblemCode, Severity};
 use crate::units::{Millimetres, Share};
 use crate::volume::Volume;
@@ -23,6 +28,12 @@ const CENTRE_OF_DEPTH: f64 = 0.43;
 /// Share in view below which a vertebra is said to be cut by the field.
 const WHOLE: f64 = 0.95;
 
+/// How far into the body an endplate is searched, mm: where only the rhythm tells of it, and where
+/// its plane was seen (hollow endplates leave their plane by 4 mm).
+const REACH_INTO_BODY_MM: f64 = 7.0;
+const REACH_HOLLOW_MM: f64 = 4.0;
+/// Height of a body over the distance of its discs.
+const BODY_OF_SPACING: f64 = 0.78;
 /// Least distance of two endplates, mm; narrower discs are not told apart from none.
 const LEAST_DISC_MM: f64 = 1.0;
 
@@ -45,12 +56,54 @@ pub fn vertebrae(measured: &Measured<'_>, segments: &[Segment]) -> Vec<Vertebra>
     let (Some(first), Some(last)) = ((0..n).find(seen), (0..n).rev().find(seen)) else {
         return Vec::new();
     };
+    let spaces = spaces_by_place(measured, segments);
     let mut found: Vec<Vertebra> = segments
         .par_iter()
-        .filter_map(|segment| vertebra(measured, segment, first as f64, last as f64))
+        .filter_map(|segment| {
+            let at = |place: i64| spaces.get(&place).copied();
+            let spaces = (at(segment.low), at(segment.high));
+            vertebra(measured, segment, spaces, (first as f64, last as f64))
+        })
         .collect();
     doubt_touching_bodies(&mut found);
     found
+}
+
+/// The endplates about every disc of the chain that is in view, by the disc's place.
+fn spaces_by_place(measured: &Measured<'_>, segments: &[Segment]) -> BTreeMap<i64, DiscSpace> {
+    let mut places: Vec<(i64, &Segment, f64)> = Vec::new();
+    for (n, segment) in segments.iter().enumerate() {
+        if n == 0 || segments[n - 1].high != segment.low {
+            places.push((segment.low, segment, segment.half_low));
+        }
+        places.push((segment.high, segment, segment.half_high));
+    }
+    let candidates: Vec<(i64, Vec<DiscSpace>)> = places
+        .par_iter()
+        .filter_map(|&(place, segment, half)| {
+            let spacing = segment.high - segment.low;
+            let s = usize::try_from(place).ok()?;
+            let frame = disc_frame(measured, place, spacing)?;
+            let expected = ExpectedDisc {
+                frame,
+                half_depth_mm: 0.5 * measured.signals.depth_mm[s],
+                half_width_mm: 0.5 * measured.signals.width_mm[s],
+                spacing_mm: spacing as f64,
+                half_height_mm: half,
+            };
+            Some((place, disc_spaces(measured.volume, &expected)))
+        })
+        .collect();
+    // A running median: one wrong spacing must not ask for the wrong height.
+    let spacings: Vec<f64> = candidates.windows(2).map(|w| (w[1].0 - w[0].0) as f64).collect();
+    let heights: Vec<f64> = (0..spacings.len())
+        .map(|n| {
+            let near = n.saturating_sub(2)..(n + 3).min(spacings.len());
+            BODY_OF_SPACING * median(spacings[near].iter().copied()).unwrap_or(25.0)
+        })
+        .collect();
+    let (places, discs): (Vec<i64>, Vec<Vec<DiscSpace>>) = candidates.into_iter().unzip();
+    places.into_iter().zip(best_chain(&discs, &heights)).collect()
 }
 
 /// Names them from feet to head.
@@ -84,7 +137,12 @@ fn doubt_touching_bodies(vertebrae: &mut [Vertebra]) {
     }
 }
 
-fn vertebra(measured: &Measured<'_>, segment: &Segment, first: f64, last: f64) -> Option<Vertebra> {
+fn vertebra(
+    measured: &Measured<'_>,
+    segment: &Segment,
+    (space_below, space_above): (Option<DiscSpace>, Option<DiscSpace>),
+    (first, last): (f64, f64),
+) -> Option<Vertebra> {
     let Measured { line, signals, .. } = measured;
     let n = line.frames.len();
     let low = segment.low as f64 + segment.half_low;
@@ -107,26 +165,32 @@ fn vertebra(measured: &Measured<'_>, segment: &Segment, first: f64, last: f64) -
     };
     let disc_below = disc(segment.low, segment.disc_low, segment.half_low);
     let disc_above = disc(segment.high, segment.disc_high, segment.half_high);
-    let slope = |disc: &Option<Disc>| {
-        disc.map(|disc| {
-            // Tilt of the disc plane against the body's own section of the line.
+    let frame = Frame { origin: expected_centre, ..*frame };
+    let by_rhythm = |disc: &Option<Disc>, s: f64, half: f64| {
+        // Tilt of the disc plane against the body's own section of the line.
+        let slope = disc.map(|disc| {
             let up = disc.frame.up;
             -up.dot(frame.anterior) / up.dot(frame.up).max(0.3)
-        })
+        });
+        ExpectedPlate {
+            plane: EndplateSurface { coefficients: [s, slope.unwrap_or(0.0), 0.0, 0.0, 0.0, 0.0] },
+            frame,
+            tilt_seen: slope.is_some(),
+            reach_mm: (REACH_INTO_BODY_MM, half),
+        }
     };
-    let body = cut_out(
-        measured.volume,
-        &Expected {
-            frame: Frame { origin: expected_centre, ..*frame },
-            lower_slope: slope(&disc_below),
-            upper_slope: slope(&disc_above),
-            lower_s: low - middle,
-            upper_s: high - middle,
-            depth_mm: signals.depth_mm[at],
-            width_mm: signals.width_mm[at],
-            to_back_mm: to_back,
-        },
-    );
+    let expected = Expected {
+        frame,
+        lower: by_rhythm(&disc_below, low - middle, segment.half_low),
+        upper: by_rhythm(&disc_above, high - middle, segment.half_high),
+        depth_mm: signals.depth_mm[at],
+        width_mm: signals.width_mm[at],
+        to_back_mm: to_back,
+    };
+    let seen = |space: Option<DiscSpace>| space.filter(|s| s.evidence != Evidence::Rhythm);
+    let body = with_seen_plates(&expected, seen(space_below), seen(space_above), (first, last), at)
+        .and_then(|expected| cut_out(measured.volume, &expected))
+        .or_else(|| cut_out(measured.volume, &expected));
     let centroid = body.as_ref().map_or(expected_centre, |body| body.frame.origin);
     let fraction_in_view = Share::new(segment.fraction_in_view);
     let mut problems = Vec::new();
@@ -156,6 +220,42 @@ fn vertebra(measured: &Measured<'_>, segment: &Segment, first: f64, last: f64) -
     })
 }
 
+/// The expectation with the endplates that were seen, its centre between them; `None` where none
+/// was seen.
+fn with_seen_plates(
+    expected: &Expected,
+    below: Option<DiscSpace>,
+    above: Option<DiscSpace>,
+    (first, last): (f64, f64),
+    at: usize,
+) -> Option<Expected> {
+    if below.is_none() && above.is_none() {
+        return None;
+    }
+    let plate = |space: DiscSpace, plane: EndplateSurface| {
+        let gap = space.above.height(0.0, 0.0) - space.below.height(0.0, 0.0);
+        // Beyond the middle of the disc the neighbour begins; a band shows no fall of its own.
+        let reach_mm = match space.evidence {
+            Evidence::Band => (0.0, 0.0),
+            Evidence::Pair | Evidence::Rhythm => (REACH_HOLLOW_MM, (0.5 * gap).max(1.0)),
+        };
+        ExpectedPlate { plane, frame: space.frame, tilt_seen: true, reach_mm }
+    };
+    let mut out = *expected;
+    out.lower = below.map_or(expected.lower, |space| plate(space, space.above));
+    out.upper = above.map_or(expected.upper, |space| plate(space, space.below));
+    let height = |plate: &ExpectedPlate| {
+        let middle = plate.frame.origin + plate.frame.up * plate.plane.height(0.0, 0.0);
+        expected.frame.to_local(middle).s
+    };
+    // The middle of what is in view.
+    let place = at as f64;
+    let low = height(&out.lower).max(first - place);
+    let high = height(&out.upper).min(last - place);
+    out.frame.origin = expected.frame.origin + expected.frame.up * f64::midpoint(low, high);
+    Some(out)
+}
+
 /// The place at a share of the body's depth in front of its back wall, in the middle of its width.
 fn body_place(line: &SpineLine, signals: &Signals, s: usize, share_of_depth: f64) -> LpsPoint {
     let frame = &line.frames[s];
@@ -165,13 +265,19 @@ fn body_place(line: &SpineLine, signals: &Signals, s: usize, share_of_depth: f64
 }
 
 fn disc(measured: &Measured<'_>, segment: &Segment, s: usize, half: f64) -> Option<Disc> {
-    let limit = limit_for_spacing(usize::try_from(segment.high - segment.low).ok()?);
+    let frame = disc_frame(measured, s as i64, segment.high - segment.low)?;
+    Some(Disc { frame, half_height: Millimetres::new(half) })
+}
+
+/// Centre and plane of the disc at a place of the line, by the tilt of the disc evidence there.
+fn disc_frame(measured: &Measured<'_>, place: i64, spacing: i64) -> Option<Frame> {
+    let s = usize::try_from(place).ok().filter(|&s| s < measured.line.frames.len())?;
+    let limit = limit_for_spacing(usize::try_from(spacing).ok()?);
     let tilt = TILTS_DEGREES[measured.discs.tilt[limit][s]].to_radians();
     let frame = &measured.line.frames[s];
     let up = frame.up * libm::cos(tilt) - frame.anterior * libm::sin(tilt);
     let centre = body_place(measured.line, measured.signals, s, 0.5);
-    let frame = Frame::from_up_and_anterior(centre, up, frame.anterior)?;
-    Some(Disc { frame, half_height: Millimetres::new(half) })
+    Frame::from_up_and_anterior(centre, up, frame.anterior)
 }
 
 /// Grows with the gain of the rhythm, with symmetry and with the share in view.

@@ -43,6 +43,7 @@ fn vertebra(n: usize) -> Vertebra {
                 in_view_s: (-14.0, 14.0),
             },
             confidence: Share::new(0.7),
+            measurements: None,
         }),
         disc_below: disc(z - PITCH / 2.0),
         disc_above: disc(z + PITCH / 2.0),

@@ -82,6 +82,7 @@ fn patient() -> (Image, Anatomy, Location) {
                 in_view_s: (-14.0, 14.0),
             },
             confidence: Share::new(0.9),
+            measurements: None,
         }),
         disc_below: None,
         disc_above: None,

@@ -1,0 +1,167 @@
+//! The cut-out surfaces of raw CT volumes, for `scripts/evaluate_surfaces.py`.
+//!
+//! `cargo run --example surface_trial -- OUT VOLUME.json ...`: each `<name>.json` (`size`
+//! `[ni, nj, nk]`, `origin`, `step_i`, `step_j`, `step_k` in LPS mm) stands beside `<name>.raw` (int16
+//! Hounsfield units, little endian, `[k][j][i]`; below -1500 is padding). Writes
+//! `OUT/<name>.bodies.raw` (one byte per voxel, same order; n for the n-th vertebra) and
+//! `OUT/<name>.surfaces.json` (frames, outlines, endplates and canal sections in LPS mm).
+//! Development only.
+#![allow(
+    missing_docs,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a development tool: it may stop at the first surprise"
+)]
+
+use std::path::{Path, PathBuf};
+
+use osteoflag::anatomy::{Anatomy, Canal, MeasuredLength, Vertebra};
+use osteoflag::geometry::{Frame, Grid, LpsPoint, LpsVector};
+use osteoflag::kernels::BitMask;
+use osteoflag::volume::{Validity, Volume};
+use serde_json::{Value, json};
+
+/// Below this HU a voxel of the development volumes is padding.
+const PADDING_BELOW_HU: i16 = -1500;
+
+fn floats(v: &Value) -> Vec<f64> {
+    v.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+}
+
+fn load(json: &Path) -> Volume<i16> {
+    let meta: Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    let size = floats(&meta["size"]);
+    let step = |name: &str| {
+        let f = floats(&meta[name]);
+        LpsVector::new(f[0], f[1], f[2])
+    };
+    let origin = floats(&meta["origin"]);
+    let grid = Grid::new(
+        [size[0] as usize, size[1] as usize, size[2] as usize],
+        LpsPoint::new(origin[0], origin[1], origin[2]),
+        step("step_i"),
+        step("step_j"),
+        step("step_k"),
+    )
+    .unwrap();
+    let raw = std::fs::read(json.with_extension("raw")).unwrap();
+    let voxels: Vec<i16> = raw.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+    assert_eq!(voxels.len(), grid.len());
+    let mut padding = BitMask::empty(grid.size());
+    for (at, &v) in voxels.iter().enumerate() {
+        if v < PADDING_BELOW_HU {
+            padding.insert(at);
+        }
+    }
+    let validity =
+        Validity { padding: (!padding.is_empty()).then_some(padding), ..Validity::default() };
+    Volume { grid, voxels, validity }
+}
+
+fn body_labels(anatomy: &Anatomy, grid: &Grid) -> Vec<u8> {
+    let mut labels = vec![0_u8; grid.len()];
+    for (n, vertebra) in anatomy.vertebrae.iter().enumerate() {
+        let Some(body) = &vertebra.body else { continue };
+        let Some((mask, _, _)) = body.surface.rasterise(&body.frame, grid) else { continue };
+        for at in mask.offsets() {
+            labels[at] = n as u8 + 1;
+        }
+    }
+    labels
+}
+
+fn point(p: LpsPoint) -> Value {
+    json!([p.x(), p.y(), p.z()])
+}
+
+fn vector(v: LpsVector) -> Value {
+    json!([v.x(), v.y(), v.z()])
+}
+
+fn frame(f: &Frame) -> Value {
+    json!({"origin": point(f.origin), "up": vector(f.up), "anterior": vector(f.anterior), "left": vector(f.left)})
+}
+
+fn length(m: Option<MeasuredLength>) -> Value {
+    m.map_or(Value::Null, |m| json!({"mm": m.length.mm(), "error_mm": m.error.mm()}))
+}
+
+fn vertebra(v: &Vertebra) -> Value {
+    let body = v.body.as_ref().map(|body| {
+        json!({
+            "frame": frame(&body.frame),
+            "confidence": body.confidence,
+            "first_outline_s": body.surface.first_outline_s,
+            "outlines": body.surface.outlines.iter().map(|o| o.to_vec()).collect::<Vec<_>>(),
+            "upper": body.surface.upper.coefficients,
+            "lower": body.surface.lower.coefficients,
+            "measurements": body.measurements.map(|m| json!({
+                "height_anterior": length(m.height_anterior),
+                "height_middle": length(m.height_middle),
+                "height_posterior": length(m.height_posterior),
+                "depth": length(m.depth),
+                "width": length(m.width),
+                "wedge_degrees": m.wedge.map(|w| w.degrees()),
+            })),
+            "in_view_s": [body.surface.in_view_s.0, body.surface.in_view_s.1],
+        })
+    });
+    let disc = |disc: &Option<osteoflag::anatomy::Disc>| {
+        disc.map(|d| json!({"frame": frame(&d.frame), "half_height_mm": d.half_height.mm()}))
+    };
+    json!({
+        "id": v.id,
+        "level": v.level,
+        "centroid_lps_mm": point(v.centroid),
+        "fraction_in_view": v.fraction_in_view,
+        "confidence": v.confidence,
+        "section_guess": v.section_guess,
+        "body": body,
+        "disc_below": disc(&v.disc_below),
+        "disc_above": disc(&v.disc_above),
+    })
+}
+
+fn canal(canal: &Canal) -> Vec<Value> {
+    canal
+        .sections
+        .iter()
+        .map(|s| {
+            json!({
+                "frame": frame(&s.frame),
+                "anterior_mm": s.anterior.mm(),
+                "posterior_mm": s.posterior.map(|m| m.mm()),
+                "left_mm": s.left.map(|m| m.mm()),
+                "right_mm": s.right.map(|m| m.mm()),
+                "confidence": s.confidence,
+            })
+        })
+        .collect()
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let out = PathBuf::from(arguments.next().unwrap());
+    std::fs::create_dir_all(&out).unwrap();
+    for argument in arguments {
+        let json = PathBuf::from(argument);
+        let name = json.file_stem().unwrap().to_string_lossy().into_owned();
+        let volume = load(&json);
+        let anatomy = osteoflag::anatomy::ct::find(&volume);
+        std::fs::write(
+            out.join(format!("{name}.bodies.raw")),
+            body_labels(&anatomy, &volume.grid),
+        )
+        .unwrap();
+        let described = json!({
+            "name": name,
+            "vertebrae": anatomy.vertebrae.iter().map(vertebra).collect::<Vec<_>>(),
+            "canal": anatomy.canal.as_ref().map(canal),
+            "problems": anatomy.problems.iter().map(|p| p.code).collect::<Vec<_>>(),
+        });
+        std::fs::write(out.join(format!("{name}.surfaces.json")), described.to_string()).unwrap();
+        println!("{name}: {} vertebrae", anatomy.vertebrae.len());
+    }
+}
