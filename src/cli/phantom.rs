@@ -24,6 +24,8 @@ enum Command {
     Make(Make),
     /// List the built-in phantoms
     List,
+    /// Turn a NIfTI volume (and its label map) into a DICOM series with truth
+    FromNifti(super::from_nifti::Arguments),
 }
 
 /// Arguments of `osteoflag phantom make`.
@@ -47,6 +49,7 @@ pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<Exit, Failure> {
             make(make_arguments, quiet)
         }
         (Some(Command::List), _) => Ok(list()),
+        (Some(Command::FromNifti(arguments)), _) => super::from_nifti::run(arguments, quiet),
         (None, None) if arguments.list => Ok(list()),
         (None, None) => Err(Failure::usage(
             "no phantom is named",
@@ -99,7 +102,7 @@ fn make(arguments: &Make, quiet: bool) -> Result<Exit, Failure> {
     Ok(Exit::Complete)
 }
 
-fn cannot_write(error: phantom::PhantomError) -> Failure {
+pub(super) fn cannot_write(error: phantom::PhantomError) -> Failure {
     Failure {
         exit: Exit::Output,
         what: error.to_string(),

@@ -118,8 +118,6 @@ pub struct SpineMasks {
     pub vertebrae: Vec<VertebraMask>,
     /// The canal, or the cord where there is no canal, as far as the masks have them.
     pub canal: Option<BitMask>,
-    /// Whether levels run from feet to head in the order that they have in a body.
-    pub levels_in_order: bool,
     /// Whether a sacrum, S1, C1, C2, first or last rib is in the masks.
     pub anchor_in_view: bool,
     /// Labels dropped because they were speckles.
@@ -131,7 +129,9 @@ pub struct SpineMasks {
 #[non_exhaustive]
 pub enum SpineMaskError {
     /// No map tells vertebrae apart.
-    #[error("no mask tells vertebrae apart: a subregion map needs the vertebra map of the same grid beside it")]
+    #[error(
+        "no mask tells vertebrae apart: a subregion map needs the vertebra map of the same grid beside it"
+    )]
     NoVertebrae,
     /// Two maps claim the same voxels for different vertebrae.
     #[error("{voxels} voxels belong to {first:?} in one mask and to {second:?} in another")]
@@ -144,7 +144,9 @@ pub enum SpineMaskError {
         voxels: u64,
     },
     /// Levels in an order that no spine has and that a wrong numbering would give.
-    #[error("{lower} lies below {upper} in the mask: a wrong numbering, or masks of different kinds in one file")]
+    #[error(
+        "{lower} lies below {upper} in the mask: a wrong numbering, or masks of different kinds in one file"
+    )]
     LevelsOutOfOrder {
         /// The level that lies nearer to the feet.
         lower: Level,
@@ -179,7 +181,8 @@ pub fn spine_masks(grid: &Grid, layers: &[Layer]) -> Result<SpineMasks, SpineMas
     if labels.is_empty() {
         return Err(SpineMaskError::NoVertebrae);
     }
-    let number = |label: VertebraLabel| labels.iter().position(|l| *l == label).map_or(0, |n| n + 1);
+    let number =
+        |label: VertebraLabel| labels.iter().position(|l| *l == label).map_or(0, |n| n + 1);
     let mut vertebra_of: Vec<u16> = vec![0; grid.len()];
     let mut body: Option<BitMask> = None;
     let mut canal: Option<BitMask> = None;
@@ -212,7 +215,11 @@ pub fn spine_masks(grid: &Grid, layers: &[Layer]) -> Result<SpineMasks, SpineMas
     }
     if let Some((first, second, voxels)) = contradiction {
         let label = |n: u16| labels[usize::from(n) - 1];
-        return Err(SpineMaskError::Contradiction { first: label(first), second: label(second), voxels });
+        return Err(SpineMaskError::Contradiction {
+            first: label(first),
+            second: label(second),
+            voxels,
+        });
     }
     let least = libm::ceil(LEAST_MM3 / grid.voxel_mm3()) as u64;
     let boxes = boxes(grid, &vertebra_of, labels.len());
@@ -224,9 +231,8 @@ pub fn spine_masks(grid: &Grid, layers: &[Layer]) -> Result<SpineMasks, SpineMas
             let (low, high) = (*bounds)?;
             let whole = crop(grid, low, high, |offset| usize::from(vertebra_of[offset]) == n + 1)
                 .largest_piece(least)?;
-            let body = body.as_ref().and_then(|body| {
-                whole.kept(|voxel| body.get(grid.offset(voxel)))
-            });
+            let body =
+                body.as_ref().and_then(|body| whole.kept(|voxel| body.get(grid.offset(voxel))));
             let centroid = whole.centroid(grid)?;
             Some(VertebraMask { label, whole, body, centroid, up: LpsVector::HEAD })
         })
@@ -259,7 +265,7 @@ pub fn spine_masks(grid: &Grid, layers: &[Layer]) -> Result<SpineMasks, SpineMas
             vertebrae[n].up = up;
         }
     }
-    Ok(SpineMasks { vertebrae, canal: canal.or(cord), levels_in_order: true, anchor_in_view, speckles })
+    Ok(SpineMasks { vertebrae, canal: canal.or(cord), anchor_in_view, speckles })
 }
 
 fn insert(mask: &mut Option<BitMask>, grid: &Grid, offset: usize) {
