@@ -26,7 +26,7 @@ pub use spine_mask::{Layer, SpineMaskError};
 
 use body_fit::{BodyFit, fit_body};
 use rayon::prelude::*;
-use spine_mask::{Crop, SpineMasks, VertebraMask, spine_masks};
+use spine_mask::{Crop, SpineMasks, VertebraMask, directions, spine_masks};
 use split::{CanalAt, Split, split};
 
 use super::mr::discs;
@@ -34,7 +34,7 @@ use super::{Anatomy, Canal, CanalSection, Vertebra, VertebraId};
 use crate::geometry::{Frame, Grid, LpsPoint, LpsVector};
 use crate::kernels::{BitMask, median};
 use crate::problem::{Problem, ProblemCode, Severity};
-use crate::terms::{Level, Provider};
+use crate::terms::{Level, Provider, SpineSection};
 use crate::units::{Millimetres, Share};
 
 /// The canal of the heuristic is kept where it runs within this of the canal of the masks, mm.
@@ -43,6 +43,8 @@ const SAME_CANAL_MM: f64 = 6.0;
 const CANAL_BEYOND_MM: f64 = 15.0;
 /// Share of a body that is assumed in view when it is cut and no neighbour is whole.
 const CUT_WITHOUT_NEIGHBOUR: f64 = 0.5;
+/// Highest body of the neck, mm (published means to 15 mm, tallest men to 19 mm).
+const NECK_HEIGHT_MM: f64 = 22.0;
 /// Share in view below which a vertebra is said to be cut by the field.
 const WHOLE: f64 = 0.95;
 
@@ -95,24 +97,50 @@ pub fn masked_spine(grid: &Grid, layers: &[Layer]) -> Result<MaskedSpine, SpineM
             .filter(|fit| fit.lower_seen && fit.upper_seen)
             .map(|fit| fit.height_mm),
     );
-    let mut vertebrae: Vec<Vertebra> = masks
-        .vertebrae
-        .iter()
-        .zip(&parts)
-        .enumerate()
-        .map(|(n, (mask, (body, fit, centroid)))| {
-            vertebra(grid, n, mask, body.as_ref(), fit.as_ref(), *centroid, whole_height)
-        })
-        .collect();
-    between(&mut vertebrae, &masks);
+    let mut problems = left_out(&masks, &splits);
+    let (mut vertebrae, mut labels) = (Vec::new(), Vec::new());
+    for (mask, (body, fit, centroid)) in masks.vertebrae.iter().zip(&parts) {
+        // Without a body there is no place that could stand for it: its arch lies 40 mm behind.
+        if let Some(body) = body {
+            let n = vertebrae.len();
+            vertebrae.push(vertebra(grid, n, mask, body, fit.as_ref(), *centroid, whole_height));
+            labels.push(mask.label);
+        }
+    }
+    between(&mut vertebrae);
+    problems.extend(too_large_for_a_neck(&mut vertebrae));
     let canals: Vec<CanalAt> = splits.iter().filter_map(|split| split.canal).collect();
     Ok(MaskedSpine {
         canal: canal(&canals),
-        labels: masks.vertebrae.iter().map(|v| v.label).collect(),
+        labels,
         anchor_in_view: masks.anchor_in_view,
-        problems: speckles(&masks),
+        problems,
         vertebrae,
     })
+}
+
+/// Levels that say neck where bodies are too high for one are a count, not levels: all are taken
+/// back.
+fn too_large_for_a_neck(vertebrae: &mut [Vertebra]) -> Option<Problem> {
+    let neck = vertebrae.iter().find(|v| {
+        let cervical = v.level.is_some_and(|l| l.section() == SpineSection::Cervical);
+        let height = v.body.as_ref().map_or(0.0, |body| {
+            body.surface.upper.height(0.0, 0.0) - body.surface.lower.height(0.0, 0.0)
+        });
+        cervical && v.fraction_in_view.get() >= WHOLE && height > NECK_HEIGHT_MM
+    })?;
+    let named = neck.level?;
+    for vertebra in vertebrae.iter_mut() {
+        vertebra.level = None;
+        vertebra.level_candidates.clear();
+    }
+    Some(Problem::new(
+        ProblemCode::MaskIncomplete,
+        Severity::Warning,
+        format!(
+            "the masks call a body {named} that is higher than {NECK_HEIGHT_MM} mm, which no vertebra of the neck is: none of their levels was taken over"
+        ),
+    ))
 }
 
 /// Splits every vertebra, twice: bodies of the first round give the axes of the second, and the
@@ -140,23 +168,16 @@ fn bodies_and_canal(grid: &Grid, masks: &SpineMasks) -> (Vec<Split>, Vec<LpsVect
         if round == 1 {
             break;
         }
-        let centres: Vec<LpsPoint> = splits
+        let bodies: Vec<Option<LpsPoint>> = splits
             .iter()
-            .zip(vertebrae)
-            .map(|(split, vertebra)| {
-                let body = split.body.as_ref().and_then(|body| body.centroid(grid));
-                body.unwrap_or(vertebra.centroid)
-            })
+            .map(|split| split.body.as_ref().and_then(|body| body.centroid(grid)))
             .collect();
+        if bodies.iter().flatten().count() >= 2 {
+            ups = directions(&bodies);
+        }
         for n in 0..vertebrae.len() {
-            let (below, above) = (n.saturating_sub(1), (n + 1).min(vertebrae.len() - 1));
-            // Only between like and like: a body's centre and a whole vertebra's lie 20 mm apart.
-            let alike = splits[below].body.is_some() == splits[above].body.is_some();
-            if let Some(up) = (centres[above] - centres[below]).normalised().filter(|_| alike) {
-                ups[n] = up;
-            }
-            if let Some(canal) = &splits[n].canal {
-                anteriors[n] = centres[n] - canal.frame.origin;
+            if let (Some(canal), Some(body)) = (&splits[n].canal, bodies[n]) {
+                anteriors[n] = body - canal.frame.origin;
             }
         }
         for n in 0..vertebrae.len() {
@@ -215,14 +236,13 @@ fn vertebra(
     grid: &Grid,
     n: usize,
     mask: &VertebraMask,
-    body: Option<&Crop>,
+    body: &Crop,
     fit: Option<&BodyFit>,
     centroid: LpsPoint,
     whole_height: Option<f64>,
 ) -> Vertebra {
     let level = mask.label.level();
-    let cut =
-        fit.map_or_else(|| touches_edge(grid, &mask.whole), |f| !f.lower_seen || !f.upper_seen);
+    let cut = fit.map_or_else(|| touches_edge(grid, body), |f| !f.lower_seen || !f.upper_seen);
     let in_view = match (fit, whole_height) {
         _ if !cut => 1.0,
         (Some(fit), Some(whole)) => (fit.height_mm / whole.max(1.0)).min(1.0),
@@ -243,11 +263,9 @@ fn vertebra(
         );
     }
     if fit.is_none() {
-        let why = match (level, body) {
-            (Some(Level::C1), _) => "C1 has no body",
-            (Some(Level::C2), _) => "the body of C2 with the dens has no upper endplate",
-            (_, None) => "the body could not be told from the arch in the mask",
-            (_, Some(_)) => "no surface with two endplates could be fitted to the mask",
+        let why = match level {
+            Some(Level::C2) => "the body of C2 with the dens has no upper endplate",
+            _ => "no surface with two endplates could be fitted to the mask",
         };
         problems.push(Problem::new(ProblemCode::MaskIncomplete, Severity::Warning, why));
     }
@@ -274,10 +292,9 @@ fn touches_edge(grid: &Grid, mask: &Crop) -> bool {
 }
 
 /// Discs between neighbours whose levels follow each other (or are not told).
-fn between(vertebrae: &mut [Vertebra], masks: &SpineMasks) {
+fn between(vertebrae: &mut [Vertebra]) {
     for n in 1..vertebrae.len() {
-        let (lower, upper) = (&masks.vertebrae[n - 1].label, &masks.vertebrae[n].label);
-        if !neighbours(lower.level(), upper.level()) {
+        if !neighbours(vertebrae[n - 1].level, vertebrae[n].level) {
             continue;
         }
         let pair = vertebrae[n - 1].body.as_ref().zip(vertebrae[n].body.as_ref());
@@ -294,26 +311,44 @@ fn neighbours(lower: Option<Level>, upper: Option<Level>) -> bool {
     apart == 1 || matches!((upper, lower), (Level::T12, Level::L1) | (Level::L5, Level::S1))
 }
 
-fn speckles(masks: &SpineMasks) -> Vec<Problem> {
-    if masks.speckles.is_empty() {
-        return Vec::new();
-    }
-    let names: Vec<String> = masks
-        .speckles
+/// Vertebrae of the masks that are not taken over, each group with its reason.
+fn left_out(masks: &SpineMasks, splits: &[Split]) -> Vec<Problem> {
+    let name = |label: &VertebraLabel| match label {
+        VertebraLabel::Level(level) => level.to_string(),
+        VertebraLabel::Number(number) => number.to_string(),
+    };
+    let speckles: Vec<String> = masks.speckles.iter().map(name).collect();
+    let arches: Vec<String> = masks
+        .vertebrae
         .iter()
-        .map(|label| match label {
-            VertebraLabel::Level(level) => level.to_string(),
-            VertebraLabel::Number(number) => number.to_string(),
+        .zip(splits)
+        .filter(|(vertebra, split)| {
+            split.body.is_none() && vertebra.label.level() != Some(Level::C1)
         })
+        .map(|(vertebra, _)| name(&vertebra.label))
         .collect();
-    vec![
+    let atlas: Vec<String> = masks
+        .vertebrae
+        .iter()
+        .filter(|vertebra| vertebra.label.level() == Some(Level::C1))
+        .map(|vertebra| name(&vertebra.label))
+        .collect();
+    [
+        (speckles, "the mask is too small for a vertebra"),
+        (arches, "the body is out of view or could not be told from the arch"),
+        (atlas, "it has no body"),
+    ]
+    .into_iter()
+    .filter(|(names, _)| !names.is_empty())
+    .map(|(names, why)| {
         Problem::new(
             ProblemCode::MaskIncomplete,
             Severity::Warning,
-            format!("masks of {} are too small for a vertebra and were left out", names.join(", ")),
+            format!("not taken over from the masks: {} ({why})", names.join(", ")),
         )
-        .with_number("labels", masks.speckles.len() as f64),
-    ]
+        .with_number("labels", names.len() as f64)
+    })
+    .collect()
 }
 
 /// Sections each millimetre along the line through the canal at the vertebrae.

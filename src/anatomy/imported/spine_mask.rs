@@ -4,12 +4,15 @@ use rayon::prelude::*;
 
 use super::numbering::{Meaning, Structure, VertebraLabel};
 use crate::geometry::{Grid, LpsPoint, LpsVector, VoxelIndex};
-use crate::kernels::{BitMask, Connectivity, components};
+use crate::kernels::{BitMask, Connectivity, components, median};
 use crate::terms::Level;
 
 /// A vertebra of fewer voxels than this, in mm³, is a speckle and no vertebra (C1, the smallest,
 /// has about 5000 mm³; a tenth of it may be in view).
 const LEAST_MM3: f64 = 400.0;
+/// A mask of fewer voxels than this share of the median one is cut: its centre is not that of the
+/// vertebra, and says nothing of the direction of the spine.
+const WHOLE_SHARE: f64 = 0.6;
 /// Neighbours whose centres differ by less than this along the body axis have no order, mm.
 const ORDER_MM: f64 = 3.0;
 
@@ -258,14 +261,37 @@ pub fn spine_masks(grid: &Grid, layers: &[Layer]) -> Result<SpineMasks, SpineMas
     // A label that the numbering has but the map does not hold is no anchor: `meaning` is made
     // from the labels that occur.
     let anchor_in_view = layers.iter().any(|l| l.meaning.structures.values().any(anchor));
-    for n in 0..vertebrae.len() {
-        let (below, above) = (n.saturating_sub(1), (n + 1).min(vertebrae.len() - 1));
-        let along = vertebrae[above].centroid - vertebrae[below].centroid;
-        if let Some(up) = along.normalised() {
-            vertebrae[n].up = up;
-        }
+    let voxels: Vec<f64> = vertebrae.iter().map(|v| v.whole.mask.count() as f64).collect();
+    let typical = median(voxels.iter().copied()).unwrap_or(0.0);
+    let centres: Vec<Option<LpsPoint>> = vertebrae
+        .iter()
+        .zip(&voxels)
+        .map(|(v, &n)| (n >= WHOLE_SHARE * typical).then_some(v.centroid))
+        .collect();
+    for (vertebra, up) in vertebrae.iter_mut().zip(directions(&centres)) {
+        vertebra.up = up;
     }
     Ok(SpineMasks { vertebrae, canal: canal.or(cord), anchor_in_view, speckles })
+}
+
+/// Along the spine to the head at each vertebra: from the neighbours whose centre is known, for the
+/// others the direction of the nearest one that has it.
+pub fn directions(centres: &[Option<LpsPoint>]) -> Vec<LpsVector> {
+    let known: Vec<(usize, LpsPoint)> =
+        centres.iter().enumerate().filter_map(|(n, c)| Some((n, (*c)?))).collect();
+    let along: Vec<(usize, LpsVector)> = (0..known.len())
+        .filter_map(|m| {
+            let below = known.get(m.saturating_sub(1))?;
+            let above = known.get(m + 1).or(known.get(m))?;
+            Some((known[m].0, (above.1 - below.1).normalised()?))
+        })
+        .collect();
+    (0..centres.len())
+        .map(|n| {
+            let nearest = along.iter().min_by_key(|(m, _)| m.abs_diff(n));
+            nearest.map_or(LpsVector::HEAD, |(_, up)| *up)
+        })
+        .collect()
 }
 
 fn insert(mask: &mut Option<BitMask>, grid: &Grid, offset: usize) {
