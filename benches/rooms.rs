@@ -40,6 +40,8 @@ fn options() -> Options {
         context: None,
         pictures: false,
         identifiers: false,
+        masks: Vec::new(),
+        label_maps: false,
         limits: limits(),
     }
 }

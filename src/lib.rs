@@ -36,6 +36,8 @@
 //!     context: None,
 //!     pictures: false,
 //!     identifiers: false,
+//!     masks: Vec::new(),
+//!     label_maps: false,
 //!     limits: LoadLimits { max_bytes: 1 << 30 },
 //! };
 //! let record = screen::run(&folder, &out, &options, &|_| {})?;

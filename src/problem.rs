@@ -104,6 +104,9 @@ pub enum ProblemCode {
     NoLevelAnchor,
     SingleLevelAnchor,
     VertebraCutByField,
+    AnatomyFromMasks,
+    MasksDisagreeWithImage,
+    MaskIncomplete,
     // Findings
     NotMerged,
     // Run
@@ -229,6 +232,15 @@ impl ProblemCode {
             }
             Self::VertebraCutByField => {
                 "The vertebra is cut by the edge of the field of view. Its centre is that of the visible part."
+            }
+            Self::AnatomyFromMasks => {
+                "Vertebrae and their levels come from masks made elsewhere (--masks); this program did not count them."
+            }
+            Self::MasksDisagreeWithImage => {
+                "What this program sees in the image differs from the masks: vertebrae missing or extra, centres apart, or other levels. A reader should look which is right."
+            }
+            Self::MaskIncomplete => {
+                "A mask holds too little of a vertebra, or nothing that tells its body from its arch. Features that need the body do not answer for it."
             }
             Self::NotMerged => {
                 "Findings of several series are not merged in this version: one lesion may be listed once for each series."

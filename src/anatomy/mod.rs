@@ -1,9 +1,10 @@
 //! Where the spine is: canal, vertebrae with their surfaces, levels by anchor, other bones.
 //!
-//! One type, two providers (heuristic now, imported label maps later).
+//! One type, two providers: heuristic ([`ct`], [`mr`]) and masks made elsewhere ([`imported`]).
 
 pub mod ct;
 mod measurements;
+pub mod imported;
 mod model;
 pub mod mr;
 mod surface;

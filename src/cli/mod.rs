@@ -6,6 +6,7 @@ mod assess;
 mod evaluate;
 mod exit_code;
 mod explain;
+mod from_nifti;
 mod output;
 mod phantom;
 mod phantom_insert;

@@ -26,6 +26,8 @@ enum Command {
     List,
     /// Put lesions into a real series, with truth
     Insert(phantom_insert::Arguments),
+    /// Turn a NIfTI volume (and its label map) into a DICOM series with truth
+    FromNifti(super::from_nifti::Arguments),
 }
 
 /// Arguments of `osteoflag phantom make`.
@@ -50,6 +52,7 @@ pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<Exit, Failure> {
         }
         (Some(Command::List), _) => Ok(list()),
         (Some(Command::Insert(arguments)), _) => phantom_insert::run(arguments, quiet),
+        (Some(Command::FromNifti(arguments)), _) => super::from_nifti::run(arguments, quiet),
         (None, None) if arguments.list => Ok(list()),
         (None, None) => Err(Failure::usage(
             "no phantom is named",
@@ -102,7 +105,7 @@ fn make(arguments: &Make, quiet: bool) -> Result<Exit, Failure> {
     Ok(Exit::Complete)
 }
 
-fn cannot_write(error: phantom::PhantomError) -> Failure {
+pub(super) fn cannot_write(error: phantom::PhantomError) -> Failure {
     Failure {
         exit: Exit::Output,
         what: error.to_string(),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Exit, Failure, output};
+use crate::anatomy::imported::{MaskFile, MaskLabels, read_masks};
 use crate::eligibility::{ClinicalContext, ContextFormat, Rulebook};
 use crate::features::{self, Settings};
 use crate::screen::{Options, RunError, RunRecord, run as screen};
@@ -28,6 +29,17 @@ pub(super) struct Arguments {
     /// Clinical context (TOML or JSON) that names its study or patient
     #[arg(long, value_name = "FILE")]
     context: Option<PathBuf>,
+    /// Masks of vertebrae made elsewhere: NIfTI label maps or DICOM SEG, a file or a folder. They
+    /// must lie voxel on voxel with a series of PATH (axes in any order); else exit 2
+    #[arg(long, value_name = "PATH")]
+    masks: Option<PathBuf>,
+    /// Numbering of the masks, where it cannot be recognised: totalsegmentator, verse, spineps,
+    /// count
+    #[arg(long, value_name = "NUMBERING", requires = "masks", value_parser = super::from_nifti::mask_labels)]
+    mask_labels: Option<MaskLabels>,
+    /// Write the vertebral bodies as OUT/<study>/label_maps/<series>.nii.gz with a JSON of names
+    #[arg(long)]
+    label_maps: bool,
     /// Draw no pictures
     #[arg(long)]
     no_pictures: bool,
@@ -49,6 +61,8 @@ pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<Exit, Failure> {
         context: context(arguments.context.as_ref())?,
         pictures: !arguments.no_pictures,
         identifiers: arguments.identifiers,
+        masks: masks(arguments)?,
+        label_maps: arguments.label_maps,
         limits: LoadLimits { max_bytes: arguments.max_memory.saturating_mul(1 << 20) },
     };
     // The place of a panic helps, its payload may hold data: the record names the study.
@@ -70,6 +84,13 @@ pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<Exit, Failure> {
     Ok(Exit::from_code(record.exit_code))
 }
 
+fn masks(arguments: &Arguments) -> Result<Vec<MaskFile>, Failure> {
+    let Some(path) = &arguments.masks else { return Ok(Vec::new()) };
+    let max_bytes = arguments.max_memory.saturating_mul(1 << 20);
+    read_masks(path, arguments.mask_labels, max_bytes)
+        .map_err(|error| Failure::usage(&error, error.hint().to_owned()))
+}
+
 fn failure(error: &RunError) -> Failure {
     let what = error.to_string();
     match error {
@@ -78,6 +99,7 @@ fn failure(error: &RunError) -> Failure {
             what,
             "osteoflag series PATH lists the study ids; the context's `study` or `patient_id` must match one".to_owned(),
         ),
+        RunError::Masks(error) => Failure::usage(what, error.hint().to_owned()),
         RunError::Output(_) => Failure {
             exit: Exit::Output,
             what,

@@ -122,12 +122,21 @@ pub fn assemble(
             modalities: modalities.into_iter().collect(),
         },
         series: outcomes.iter().map(|outcome| series_record(outcome, identifiers)).collect(),
-        anatomy: AnatomyRecord { provider: Provider::Heuristic, vertebrae },
+        anatomy: AnatomyRecord { provider: provider(outcomes), vertebrae },
         findings,
         coverage,
         sites,
         limitations,
     }
+}
+
+/// Imported as soon as one series has its anatomy from masks; the problems of each series say which.
+fn provider(outcomes: &[SeriesOutcome<'_>]) -> Provider {
+    let imported = outcomes
+        .iter()
+        .filter_map(|outcome| outcome.screened.as_ref().ok())
+        .any(|screened| screened.anatomy.provider == Provider::Imported);
+    if imported { Provider::Imported } else { Provider::Heuristic }
 }
 
 fn vertebra_key(series: &SeriesId, vertebra: &VertebraId) -> String {

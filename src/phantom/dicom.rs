@@ -17,14 +17,19 @@ use crate::geometry::{LpsVector, VoxelIndex};
 use crate::units::rounded;
 
 /// Who wrote the file, as a UID of this program (2.25 root, drawn once).
-const IMPLEMENTATION_CLASS_UID: &str = "2.25.132803457018452318870942630012387254103";
+pub(super) const IMPLEMENTATION_CLASS_UID: &str = "2.25.132803457018452318870942630012387254103";
 
 /// All dates are this one: a phantom has no clock.
-const DATE: &str = "20260101";
+pub(super) const DATE: &str = "20260101";
 
 /// A UID under the 2.25 root from the spec and a role.
 fn uid(spec: &Spec, role: &str) -> String {
-    let digest = Sha256::digest(format!("osteoflag phantom {} {} {role}", spec.name, spec.seed));
+    uid_of(&format!("osteoflag phantom {} {} {role}", spec.name, spec.seed))
+}
+
+/// A UID under the 2.25 root from any text.
+pub(super) fn uid_of(text: &str) -> String {
+    let digest = Sha256::digest(text);
     let mut bytes = [0; 16];
     for (byte, from) in bytes.iter_mut().zip(digest) {
         *byte = from;

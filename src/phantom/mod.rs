@@ -31,6 +31,7 @@ use crate::volume::{Image, MrVoxels, Validity, Volume};
 mod bone;
 mod dicom;
 pub mod insert;
+mod from_nifti;
 mod morphometry;
 mod palette;
 mod pelvis;
@@ -47,6 +48,7 @@ mod truth;
 mod tests;
 
 pub use dicom::{files, write};
+pub use from_nifti::{Contrast, Converted, FromNifti, FromNiftiError, convert, write_converted};
 pub use spec::{Kernel, Lesion, LesionKind, Modality, Plane, Spec, Surrounding};
 pub use truth::{TrueLesion, TrueVertebra, Truth};
 

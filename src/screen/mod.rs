@@ -5,11 +5,15 @@
 #![warn(clippy::indexing_slicing)]
 
 mod choice;
+mod masks;
 mod run;
 mod run_record;
 mod schemas;
 mod study;
 
+pub use masks::{
+    LABEL_MAP_SCHEMA, LabelMapRecord, LabelMapWriteError, LabelRecord, MaskMatchError,
+};
 pub use run::{Event, RunError, run};
 pub use run_record::{FileEntry, RUN_SCHEMA, RunRecord, StudyEntry};
 pub use schemas::schemas;

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::masks::{self, MaskMatchError};
 use super::run_record::{FileEntry, RUN_SCHEMA, RunProblem, RunRecord, StudyEntry, StudyOutcome};
 use super::study::{Options, StudyResult, context_names, study, tool};
 use crate::discover::{DiscoverError, discover};
@@ -42,6 +43,9 @@ pub enum RunError {
         /// Studies found.
         studies: usize,
     },
+    /// A mask belongs to no series, or to more than one study.
+    #[error(transparent)]
+    Masks(#[from] MaskMatchError),
     /// Results cannot be written.
     #[error(transparent)]
     Output(#[from] ReportError),
@@ -70,6 +74,7 @@ pub fn run(
     {
         return Err(RunError::ContextMatchesNoStudy { studies: intake.studies.len() });
     }
+    masks::check(&options.masks, &intake.studies)?;
     let mut problems: Vec<Problem> = discovered.problems;
     problems.extend(intake.problems.iter().cloned());
     let mut entries = Vec::new();
@@ -149,6 +154,9 @@ fn count(entry: &mut StudyEntry, result: &StudyResult) {
 fn write_study(folder: &Path, result: &StudyResult) -> Result<(), ReportError> {
     for (name, png) in &result.pictures {
         write_atomically(&folder.join(name), png)?;
+    }
+    for (name, bytes) in &result.label_maps {
+        write_atomically(&folder.join(name), bytes)?;
     }
     write_atomically(&folder.join("findings.json"), &json(&result.findings)?)?;
     write_atomically(&folder.join("verdict.json"), &json(&result.verdict)?)?;

@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, schema_for};
 
-use super::RunRecord;
+use super::{LabelMapRecord, RunRecord};
 use crate::eligibility::verdict::Verdict;
 use crate::findings::schema::Findings;
 
@@ -12,6 +12,7 @@ pub fn schemas() -> Vec<(&'static str, String)> {
         ("findings.schema.json", text::<Findings>()),
         ("verdict.schema.json", text::<Verdict>()),
         ("run.schema.json", text::<RunRecord>()),
+        ("label_map.schema.json", text::<LabelMapRecord>()),
         ("context.schema.json", format!("{:#}\n", crate::eligibility::context_schema())),
     ]
 }

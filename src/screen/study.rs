@@ -1,6 +1,7 @@
 //! One study: series chosen, read, searched, measured, drawn and judged.
 
 use crate::anatomy::Anatomy;
+use crate::anatomy::imported::MaskFile;
 use crate::eligibility::{
     ClinicalContext, EvaluationError, Rulebook, StudyMatch, verdict::Verdict,
 };
@@ -15,6 +16,7 @@ use crate::terms::FeatureId;
 use crate::volume::{self, Image, LoadLimits, codecs};
 
 use super::choice::choose;
+use super::masks::{self, LabelMapWriteError};
 
 /// What a run is asked to do.
 #[derive(Debug)]
@@ -29,6 +31,10 @@ pub struct Options {
     pub pictures: bool,
     /// Whether UIDs are written beside the pseudonyms.
     pub identifiers: bool,
+    /// Masks of vertebrae made elsewhere ([`crate::anatomy::imported::read_masks`]); empty for none.
+    pub masks: Vec<MaskFile>,
+    /// Whether bodies are written as label maps.
+    pub label_maps: bool,
     /// Most bytes that one volume may take.
     pub limits: LoadLimits,
 }
@@ -42,6 +48,8 @@ pub struct StudyResult {
     pub verdict: Verdict,
     /// PNG files by their name relative to the study's folder.
     pub pictures: Vec<(String, Vec<u8>)>,
+    /// Label maps and their names, by their name relative to the study's folder.
+    pub label_maps: Vec<(String, Vec<u8>)>,
     /// Problems that came up while voxels were read, with their files.
     pub problems: Vec<Problem>,
     /// Whether something that should be an image could not be read.
@@ -58,6 +66,9 @@ pub enum StudyError {
     /// A picture could not be made.
     #[error("a picture could not be made: {0}")]
     Picture(#[from] ReportError),
+    /// A label map could not be made.
+    #[error("a label map could not be made: {0}")]
+    LabelMap(#[from] LabelMapWriteError),
 }
 
 /// What a series shows by its header, and whether it would be screened or why not.
@@ -105,7 +116,7 @@ pub fn study(
     let plans = plan(study);
     let number = plans.iter().filter(|plan| plan.choice.is_ok()).count();
 
-    let mut pictures = Vec::new();
+    let mut files = Files::default();
     let mut problems = Vec::new();
     let mut incomplete = false;
     let mut outcomes = Vec::new();
@@ -137,7 +148,9 @@ pub fn study(
                 incomplete |= !loaded.failed_slices.is_empty();
                 problems.extend(loaded.problems.iter().cloned());
                 outcome.problems.extend(loaded.problems);
-                screen_series(&loaded.image, &mut outcome, options, &mut pictures)?;
+                let refused = screen_series(&loaded.image, &mut outcome, options, &mut files)?;
+                incomplete |= refused.is_some();
+                problems.extend(refused);
             }
         }
         outcomes.push(outcome);
@@ -147,7 +160,15 @@ pub fn study(
     // What is known of one patient never reaches the study of another.
     let context = options.context.as_ref().filter(|context| context_names(context, study));
     let verdict = crate::eligibility::assess(&findings, context, &options.rulebook)?;
-    Ok(StudyResult { findings, verdict, pictures, problems, incomplete })
+    let Files { pictures, label_maps } = files;
+    Ok(StudyResult { findings, verdict, pictures, label_maps, problems, incomplete })
+}
+
+/// Files of a study beside its JSON.
+#[derive(Default)]
+struct Files {
+    pictures: Vec<(String, Vec<u8>)>,
+    label_maps: Vec<(String, Vec<u8>)>,
 }
 
 /// A CT or MR image that this build cannot decode should have been read, whether or not it would
@@ -187,12 +208,13 @@ fn absence_rules_out(feature: FeatureId) -> bool {
         .any(|spec| spec.id == feature && spec.absence_rules_out)
 }
 
+/// Searches, measures and draws a series. Gives the problem of masks that could not be used.
 fn screen_series(
     image: &Image,
     outcome: &mut SeriesOutcome<'_>,
     options: &Options,
-    pictures: &mut Vec<(String, Vec<u8>)>,
-) -> Result<(), StudyError> {
+    files: &mut Files,
+) -> Result<Option<Problem>, StudyError> {
     outcome.role = role::with_look(outcome.role.clone(), &role::pixel_look(image));
     let anatomy = match image {
         Image::Ct(volume) => crate::anatomy::ct::find(volume),
@@ -201,7 +223,13 @@ fn screen_series(
     if let Some(quotients) = &anatomy.tissue_quotients {
         outcome.role = role::refine(outcome.role.clone(), quotients);
     }
+    let (anatomy, refused) =
+        masks::with_masks(outcome.series, image.grid(), &options.masks, anatomy);
     let series = &outcome.series.id;
+    if options.label_maps {
+        files.label_maps.extend(masks::label_map(series, image.grid(), &anatomy)?);
+    }
+    let pictures = &mut files.pictures;
     let observations = crate::features::assess_series(&Context {
         series,
         role: outcome.role.role,
@@ -221,7 +249,7 @@ fn screen_series(
         }
     }
     outcome.screened = Ok(Screened { anatomy, observations, pictures: options.pictures });
-    Ok(())
+    Ok(refused)
 }
 
 fn draw(

@@ -164,6 +164,9 @@ pub enum GridMismatch {
         "the label map and the series have different frames of reference (FrameOfReferenceUID)"
     )]
     FrameOfReference,
+    /// The segmentation names another series of the study as the one it was drawn on.
+    #[error("the segmentation was drawn on another series (ReferencedSeriesSequence)")]
+    AnotherSeries,
     /// Size, spacing, direction or place differ.
     #[error("the label map lies on another grid than the series: {}", differences.join("; "))]
     Grid {
@@ -176,7 +179,9 @@ impl GridMismatch {
     /// What to do about it.
     pub const fn hint(&self) -> &'static str {
         match self {
-            Self::FrameOfReference => "give masks of this study, drawn on one of its series",
+            Self::FrameOfReference | Self::AnotherSeries => {
+                "give masks of this study, drawn on one of its series"
+            }
             Self::Grid { .. } => {
                 "resample the mask onto the series with nearest neighbour, or give the one drawn on it"
             }
@@ -295,18 +300,8 @@ impl LabelMap {
         grid: &Grid,
         frame_of_reference_uid: &str,
     ) -> Result<Vec<u16>, GridMismatch> {
-        if let Some(own) = &self.frame_of_reference_uid
-            && !own.is_empty()
-            && !frame_of_reference_uid.is_empty()
-            && own != frame_of_reference_uid
-        {
-            return Err(GridMismatch::FrameOfReference);
-        }
+        self.fits(grid, frame_of_reference_uid)?;
         let lattice = Lattice::between(&self.grid, grid);
-        let differences = self.differences(grid, &lattice);
-        if !differences.is_empty() {
-            return Err(GridMismatch::Grid { differences });
-        }
         let mut placed = vec![0; grid.len()];
         let [ni, nj, nk] = self.grid.size();
         let mut rows = self.labels.chunks_exact(ni.max(1));
@@ -314,7 +309,7 @@ impl LabelMap {
             for j in 0..nj {
                 let Some(row) = rows.next() else { continue };
                 for (i, &label) in row.iter().enumerate().filter(|(_, label)| **label != 0) {
-                    // Held inside the grid by `differences`.
+                    // Held inside the grid by `fits`.
                     let [i, j, k] = lattice.target([i, j, k]);
                     let offset = (k * grid.nj() as i64 + j) * grid.ni() as i64 + i;
                     if let Some(to) = usize::try_from(offset).ok().and_then(|o| placed.get_mut(o)) {
@@ -324,6 +319,23 @@ impl LabelMap {
             }
         }
         Ok(placed)
+    }
+
+    /// Whether [`LabelMap::on_grid`] would place the labels; needs no voxels.
+    ///
+    /// # Errors
+    /// [`GridMismatch`], saying how they differ.
+    pub fn fits(&self, grid: &Grid, frame_of_reference_uid: &str) -> Result<(), GridMismatch> {
+        if let Some(own) = &self.frame_of_reference_uid
+            && !own.is_empty()
+            && !frame_of_reference_uid.is_empty()
+            && own != frame_of_reference_uid
+        {
+            return Err(GridMismatch::FrameOfReference);
+        }
+        let lattice = Lattice::between(&self.grid, grid);
+        let differences = self.differences(grid, &lattice);
+        if differences.is_empty() { Ok(()) } else { Err(GridMismatch::Grid { differences }) }
     }
 
     /// What keeps the label map from lying voxel on voxel with `grid`; empty when nothing does.

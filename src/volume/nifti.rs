@@ -22,9 +22,13 @@ use flate2::read::MultiGzDecoder;
 
 use crate::geometry::{ContinuousIndex, Grid, LpsPoint, LpsVector};
 
-/// Two transforms of one file that put a corner of the volume farther apart than this, mm, are
-/// different; single precision alone makes 0.001.
-const SAME_TRANSFORM_MM: f64 = 0.1;
+/// Two transforms of one file are different when they put a corner of the volume farther apart
+/// than this share of its diagonal. A quaternion in single precision near a half turn, which is
+/// what a change of axes is, is right to 0.0007 of it only.
+const SAME_TRANSFORM: f64 = 0.001;
+/// Square of the scalar part of a quaternion below which the turn is taken for half a turn, as the
+/// reference code of the standard does.
+const HALF_TURN: f64 = 1e-7;
 /// Deflate makes at most 1032 bytes of one (RFC 1951: 258 bytes for 2 bits).
 const MAX_DEFLATE_RATIO: u64 = 1032;
 /// Header extensions that are read (label names); longer ones are stepped over.
@@ -314,8 +318,8 @@ impl Header {
     fn qform(&self) -> [[f64; 4]; 3] {
         let [b, c, d] = self.quatern;
         let squares = b * b + c * c + d * d;
-        // Rounding may push the vector part over length 1; the angle is then half a turn.
-        let (a, b, c, d) = if squares > 1.0 {
+        // Rounding may push the vector part over length 1, or just below it.
+        let (a, b, c, d) = if 1.0 - squares < HALF_TURN {
             let length = squares.sqrt();
             (0.0, b / length, c / length, d / length)
         } else {
@@ -443,7 +447,8 @@ impl<R: Read> Reading<'_, R> {
             (s, q) if of_patient(s) && of_patient(q) => {
                 let (by_s, by_q) = (grid(header.sform())?, grid(header.qform())?);
                 let distance_mm = farthest_corner(&by_s, &by_q);
-                if distance_mm > SAME_TRANSFORM_MM {
+                let (low, high) = by_s.bounds();
+                if distance_mm > SAME_TRANSFORM * low.distance(high) {
                     let path = self.path.to_owned();
                     return Err(NiftiError::TransformsDiffer { path, distance_mm });
                 }
@@ -722,10 +727,10 @@ mod tests {
 
     #[test]
     fn transforms_that_contradict_each_other_are_refused() {
-        // srow_x[3], half a millimetre to the right.
+        // srow_x[3], half a millimetre to the right; the qform of this sheared grid is no rotation
+        // at all, and its code is set here against the facts.
         let moved = -10.5f32;
         let error = with(&[(292, &moved.to_le_bytes()), (252, &[1, 0, 1, 0])]);
-        // The step along k is no rotation here, so the qform differs even more.
         assert!(matches!(error, Err(NiftiError::TransformsDiffer { .. })), "{error:?}");
     }
 

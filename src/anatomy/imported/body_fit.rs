@@ -48,14 +48,15 @@ pub fn fit_body(grid: &Grid, body: &Crop, up: LpsVector, anterior: LpsVector) ->
         let found = Plates::find(&field)?;
         if pass < 2 {
             // Leaned so that the endplates are level on average.
-            let seen: Vec<&EndplateSurface> =
-                [&found.lower, &found.upper].into_iter().filter_map(|p| p.surface.as_ref()).collect();
+            let seen: Vec<&EndplateSurface> = [&found.lower, &found.upper]
+                .into_iter()
+                .filter_map(|p| p.surface.as_ref())
+                .collect();
             if seen.is_empty() {
                 return None;
             }
-            let mean = |n: usize| {
-                seen.iter().map(|p| p.coefficients[n]).sum::<f64>() / seen.len() as f64
-            };
+            let mean =
+                |n: usize| seen.iter().map(|p| p.coefficients[n]).sum::<f64>() / seen.len() as f64;
             let (forward, side) = (mean(1).clamp(-0.4, 0.4), mean(2).clamp(-0.4, 0.4));
             let up = frame.up - frame.anterior * forward - frame.left * side;
             frame = Frame::from_up_and_anterior(centroid, up, frame.anterior)?;

@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use crate::terms::Level;
-use strum::VariantArray as _;
 
 /// A numbering of labels.
 #[derive(
@@ -216,10 +215,11 @@ fn by_name(label: u16, name: &str) -> Result<Structure, NumberingError> {
     let lower = name.to_ascii_lowercase();
     let words: Vec<&str> =
         lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
-    let spoken = |word: &&&str| {
-        ["vertebra", "vertebrae", "vertebral", "level", "of", "the"].contains(**word)
+    let spoken =
+        |word: &&&str| ["vertebra", "vertebrae", "vertebral", "level", "of", "the"].contains(*word);
+    let level = |word: &str| {
+        Level::VARIANTS.iter().copied().find(|l| l.to_string().eq_ignore_ascii_case(word))
     };
-    let level = |word: &str| Level::VARIANTS.iter().copied().find(|l| l.to_string().eq_ignore_ascii_case(word));
     let rest: Vec<&str> = words.iter().filter(|w| !spoken(w)).copied().collect();
     let structure = match rest.as_slice() {
         [word] if level(word).is_some() => level(word).map(named),
@@ -231,7 +231,9 @@ fn by_name(label: u16, name: &str) -> Result<Structure, NumberingError> {
         ["spinal", "cord"] => Some(Structure::Cord),
         ["spinal", "canal"] => Some(Structure::Canal),
         ["body" | "corpus"] if words.len() > 1 => Some(Structure::Body),
-        ["rib", "left" | "right", n] => n.parse().ok().filter(|n| (1..=12).contains(n)).map(Structure::Rib),
+        ["rib", "left" | "right", n] => {
+            n.parse().ok().filter(|n| (1..=12).contains(n)).map(Structure::Rib)
+        }
         _ => None,
     };
     match structure {
@@ -382,7 +384,12 @@ mod tests {
         // The neck, or a count.
         assert!(matches!(of(&[1, 2, 3]), Err(NumberingError::Ambiguous { .. })));
         let asked = meaning(&[1, 2, 3], &BTreeMap::new(), "x", Some(MaskLabels::Count)).unwrap();
-        assert!(asked.structures.values().all(|s| matches!(s, Structure::Vertebra(v) if v.level().is_none())));
+        assert!(
+            asked
+                .structures
+                .values()
+                .all(|s| matches!(s, Structure::Vertebra(v) if v.level().is_none()))
+        );
     }
 
     #[test]

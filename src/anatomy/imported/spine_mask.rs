@@ -4,12 +4,15 @@ use rayon::prelude::*;
 
 use super::numbering::{Meaning, Structure, VertebraLabel};
 use crate::geometry::{Grid, LpsPoint, LpsVector, VoxelIndex};
-use crate::kernels::{BitMask, Connectivity, components};
+use crate::kernels::{BitMask, Connectivity, components, median};
 use crate::terms::Level;
 
 /// A vertebra of fewer voxels than this, in mm³, is a speckle and no vertebra (C1, the smallest,
 /// has about 5000 mm³; a tenth of it may be in view).
 const LEAST_MM3: f64 = 400.0;
+/// A mask of fewer voxels than this share of the median one is cut: its centre is not that of the
+/// vertebra, and says nothing of the direction of the spine.
+const WHOLE_SHARE: f64 = 0.6;
 /// Neighbours whose centres differ by less than this along the body axis have no order, mm.
 const ORDER_MM: f64 = 3.0;
 
@@ -118,8 +121,6 @@ pub struct SpineMasks {
     pub vertebrae: Vec<VertebraMask>,
     /// The canal, or the cord where there is no canal, as far as the masks have them.
     pub canal: Option<BitMask>,
-    /// Whether levels run from feet to head in the order that they have in a body.
-    pub levels_in_order: bool,
     /// Whether a sacrum, S1, C1, C2, first or last rib is in the masks.
     pub anchor_in_view: bool,
     /// Labels dropped because they were speckles.
@@ -131,7 +132,9 @@ pub struct SpineMasks {
 #[non_exhaustive]
 pub enum SpineMaskError {
     /// No map tells vertebrae apart.
-    #[error("no mask tells vertebrae apart: a subregion map needs the vertebra map of the same grid beside it")]
+    #[error(
+        "no mask tells vertebrae apart: a subregion map needs the vertebra map of the same grid beside it"
+    )]
     NoVertebrae,
     /// Two maps claim the same voxels for different vertebrae.
     #[error("{voxels} voxels belong to {first:?} in one mask and to {second:?} in another")]
@@ -144,7 +147,9 @@ pub enum SpineMaskError {
         voxels: u64,
     },
     /// Levels in an order that no spine has and that a wrong numbering would give.
-    #[error("{lower} lies below {upper} in the mask: a wrong numbering, or masks of different kinds in one file")]
+    #[error(
+        "{lower} lies below {upper} in the mask: a wrong numbering, or masks of different kinds in one file"
+    )]
     LevelsOutOfOrder {
         /// The level that lies nearer to the feet.
         lower: Level,
@@ -179,7 +184,8 @@ pub fn spine_masks(grid: &Grid, layers: &[Layer]) -> Result<SpineMasks, SpineMas
     if labels.is_empty() {
         return Err(SpineMaskError::NoVertebrae);
     }
-    let number = |label: VertebraLabel| labels.iter().position(|l| *l == label).map_or(0, |n| n + 1);
+    let number =
+        |label: VertebraLabel| labels.iter().position(|l| *l == label).map_or(0, |n| n + 1);
     let mut vertebra_of: Vec<u16> = vec![0; grid.len()];
     let mut body: Option<BitMask> = None;
     let mut canal: Option<BitMask> = None;
@@ -212,7 +218,11 @@ pub fn spine_masks(grid: &Grid, layers: &[Layer]) -> Result<SpineMasks, SpineMas
     }
     if let Some((first, second, voxels)) = contradiction {
         let label = |n: u16| labels[usize::from(n) - 1];
-        return Err(SpineMaskError::Contradiction { first: label(first), second: label(second), voxels });
+        return Err(SpineMaskError::Contradiction {
+            first: label(first),
+            second: label(second),
+            voxels,
+        });
     }
     let least = libm::ceil(LEAST_MM3 / grid.voxel_mm3()) as u64;
     let boxes = boxes(grid, &vertebra_of, labels.len());
@@ -224,9 +234,8 @@ pub fn spine_masks(grid: &Grid, layers: &[Layer]) -> Result<SpineMasks, SpineMas
             let (low, high) = (*bounds)?;
             let whole = crop(grid, low, high, |offset| usize::from(vertebra_of[offset]) == n + 1)
                 .largest_piece(least)?;
-            let body = body.as_ref().and_then(|body| {
-                whole.kept(|voxel| body.get(grid.offset(voxel)))
-            });
+            let body =
+                body.as_ref().and_then(|body| whole.kept(|voxel| body.get(grid.offset(voxel))));
             let centroid = whole.centroid(grid)?;
             Some(VertebraMask { label, whole, body, centroid, up: LpsVector::HEAD })
         })
@@ -252,14 +261,37 @@ pub fn spine_masks(grid: &Grid, layers: &[Layer]) -> Result<SpineMasks, SpineMas
     // A label that the numbering has but the map does not hold is no anchor: `meaning` is made
     // from the labels that occur.
     let anchor_in_view = layers.iter().any(|l| l.meaning.structures.values().any(anchor));
-    for n in 0..vertebrae.len() {
-        let (below, above) = (n.saturating_sub(1), (n + 1).min(vertebrae.len() - 1));
-        let along = vertebrae[above].centroid - vertebrae[below].centroid;
-        if let Some(up) = along.normalised() {
-            vertebrae[n].up = up;
-        }
+    let voxels: Vec<f64> = vertebrae.iter().map(|v| v.whole.mask.count() as f64).collect();
+    let typical = median(voxels.iter().copied()).unwrap_or(0.0);
+    let centres: Vec<Option<LpsPoint>> = vertebrae
+        .iter()
+        .zip(&voxels)
+        .map(|(v, &n)| (n >= WHOLE_SHARE * typical).then_some(v.centroid))
+        .collect();
+    for (vertebra, up) in vertebrae.iter_mut().zip(directions(&centres)) {
+        vertebra.up = up;
     }
-    Ok(SpineMasks { vertebrae, canal: canal.or(cord), levels_in_order: true, anchor_in_view, speckles })
+    Ok(SpineMasks { vertebrae, canal: canal.or(cord), anchor_in_view, speckles })
+}
+
+/// Along the spine to the head at each vertebra: from the neighbours whose centre is known, for the
+/// others the direction of the nearest one that has it.
+pub fn directions(centres: &[Option<LpsPoint>]) -> Vec<LpsVector> {
+    let known: Vec<(usize, LpsPoint)> =
+        centres.iter().enumerate().filter_map(|(n, c)| Some((n, (*c)?))).collect();
+    let along: Vec<(usize, LpsVector)> = (0..known.len())
+        .filter_map(|m| {
+            let below = known.get(m.saturating_sub(1))?;
+            let above = known.get(m + 1).or(known.get(m))?;
+            Some((known[m].0, (above.1 - below.1).normalised()?))
+        })
+        .collect();
+    (0..centres.len())
+        .map(|n| {
+            let nearest = along.iter().min_by_key(|(m, _)| m.abs_diff(n));
+            nearest.map_or(LpsVector::HEAD, |(_, up)| *up)
+        })
+        .collect()
 }
 
 fn insert(mask: &mut Option<BitMask>, grid: &Grid, offset: usize) {

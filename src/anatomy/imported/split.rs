@@ -54,37 +54,42 @@ pub struct CanalAt {
     /// To the posterior wall, mm.
     pub anterior_mm: f64,
     /// To the arch, mm.
-    pub posterior_mm: f64,
+    pub posterior_mm: Option<f64>,
     /// To either side, mm.
-    pub side_mm: f64,
+    pub side_mm: Option<f64>,
 }
 
 /// Tells body and canal of a vertebra. `canal_guess` is a place in the canal near the vertebra, if
 /// one is known from elsewhere.
-pub fn split(grid: &Grid, vertebra: &VertebraMask, frame: &Frame, canal_guess: Option<LpsPoint>) -> Split {
+pub fn split(
+    grid: &Grid,
+    vertebra: &VertebraMask,
+    frame: &Frame,
+    canal_guess: Option<LpsPoint>,
+) -> Split {
     if vertebra.label.level() == Some(Level::C1) {
         return Split { body: None, canal: None };
     }
     let view = View::new(grid, &vertebra.whole, frame);
     let hole = view.hole();
-    if let Some(body) = &vertebra.body {
-        return Split { body: Some(body.clone()), canal: canal_at(grid, &view, frame, body, hole) };
-    }
-    let middle = match (hole, canal_guess) {
-        (Some(hole), _) => hole.middle,
-        (None, Some(place)) => {
-            let local = frame.to_local(place);
-            (local.v, local.u)
-        }
-        (None, None) => {
-            let body = (view.solidity() >= BODY_SOLIDITY).then(|| vertebra.whole.clone());
-            return Split { body, canal: None };
-        }
+    let guess = canal_guess.map(|place| {
+        let local = frame.to_local(place);
+        (local.v, local.u)
+    });
+    let middle = hole.map(|hole| hole.middle).or(guess);
+    let body_alone = || hole.is_none() && view.solidity() >= BODY_SOLIDITY;
+    let told = match &vertebra.body {
+        Some(body) => Some(body.clone()),
+        None if body_alone() => Some(vertebra.whole.clone()),
+        None => None,
     };
-    if hole.is_none() && view.solidity() >= BODY_SOLIDITY {
-        return Split { body: Some(vertebra.whole.clone()), canal: None };
+    let wall = middle.and_then(|middle| Some((middle, Wall::fit(&view, middle)?)));
+    let Some((middle, wall)) = wall else { return Split { body: told, canal: None } };
+    let at = |body: &Crop| canal_at(grid, frame, body, middle, &wall, hole);
+    if let Some(body) = told {
+        let canal = at(&body);
+        return Split { body: Some(body), canal };
     }
-    let Some(wall) = Wall::fit(&view, middle) else { return Split { body: None, canal: None } };
     let neck = vertebra.label.level().is_some_and(|l| l.section() == SpineSection::Cervical);
     let body = vertebra.whole.kept(|voxel| {
         let local = frame.to_local(grid.voxel_to_lps(voxel));
@@ -93,22 +98,26 @@ pub fn split(grid: &Grid, vertebra: &VertebraMask, frame: &Frame, canal_guess: O
         let border = if beside <= WALL_HALF_WIDTH_MM { middle.0 } else { wall.at(local.s) };
         local.v >= border && (!neck || beside <= NECK_HALF_WIDTH_MM)
     });
-    let canal = body.as_ref().and_then(|body| canal_at(grid, &view, frame, body, hole));
+    let canal = body.as_ref().and_then(at);
     Split { body, canal }
 }
 
 /// The canal beside a body.
-fn canal_at(grid: &Grid, view: &View<'_>, frame: &Frame, body: &Crop, hole: Option<Hole>) -> Option<CanalAt> {
-    let hole = hole?;
+fn canal_at(
+    grid: &Grid,
+    frame: &Frame,
+    body: &Crop,
+    middle: (f64, f64),
+    wall: &Wall,
+    hole: Option<Hole>,
+) -> Option<CanalAt> {
     let s = frame.to_local(body.centroid(grid)?).s;
-    let wall = Wall::fit(view, hole.middle)?;
-    let anterior_mm = (wall.at(s) - hole.middle.0).max(1.0);
-    let origin = frame.to_lps(LocalPoint { s, v: hole.middle.0, u: hole.middle.1 });
+    let origin = frame.to_lps(LocalPoint { s, v: middle.0, u: middle.1 });
     Some(CanalAt {
         frame: Frame { origin, ..*frame },
-        anterior_mm,
-        posterior_mm: hole.half_depth.max(1.0),
-        side_mm: hole.half_width.max(1.0),
+        anterior_mm: (wall.at(s) - middle.0).max(1.0),
+        posterior_mm: hole.map(|hole| hole.half_depth.max(1.0)),
+        side_mm: hole.map(|hole| hole.half_width.max(1.0)),
     })
 }
 
@@ -150,7 +159,8 @@ impl<'a> View<'a> {
 
     /// Rows and columns of the view with a border of two.
     fn size(&self) -> (usize, usize) {
-        let n = |axis: usize| libm::ceil((self.high[axis] - self.low[axis]) / PITCH_MM) as usize + 5;
+        let n =
+            |axis: usize| libm::ceil((self.high[axis] - self.low[axis]) / PITCH_MM) as usize + 5;
         (n(1), n(2))
     }
 

@@ -14,7 +14,7 @@ mod body;
 mod canal;
 mod chain;
 mod contour;
-mod discs;
+pub(super) mod discs;
 mod extension;
 mod height_fit;
 mod lateral_fit;
