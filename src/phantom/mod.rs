@@ -29,16 +29,22 @@ use crate::terms::Level;
 use crate::volume::{Image, MrVoxels, Validity, Volume};
 
 mod bone;
+mod cervical;
 mod dicom;
+mod marrow;
 mod morphometry;
 mod palette;
 mod pelvis;
+mod presets;
 mod random;
 mod raster;
+mod rods;
 mod scene;
 mod shapes;
 mod skeleton;
+mod soft_tissue;
 mod spec;
+mod trunk;
 mod truth;
 
 #[cfg(test)]
@@ -46,8 +52,11 @@ mod truth;
 mod tests;
 
 pub use dicom::{files, write};
-pub use spec::{Kernel, Lesion, LesionKind, Modality, Plane, Spec, Surrounding};
-pub use truth::{TrueLesion, TrueVertebra, Truth};
+pub use spec::{
+    Anatomy, Deformity, DeformityKind, InstanceOrder, Kernel, Lesion, LesionKind, LesionSite,
+    LookAlike, LookAlikeKind, Modality, ObjectKind, Plane, Pose, Scoliosis, Spec, Surrounding,
+};
+pub use truth::{BodySizes, TrueLesion, TrueLookAlike, TrueVertebra, Truth};
 
 /// Why a phantom cannot be made or written.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +72,7 @@ pub enum PhantomError {
     #[error("spec: no levels")]
     NoLevels,
     /// The morphometry table has no such level.
-    #[error("spec: level {level} is not made (T1 to T12, L1 to L5 and S1 are)")]
+    #[error("spec: level {level} is not made with this spec's numbers of vertebrae (C1 to C7, T1 to T12, L1 to L5 and S1 are by default)")]
     LevelNotMade {
         /// The level.
         level: Level,
@@ -143,7 +152,7 @@ impl Phantom {
             Modality::Ct => {
                 Image::Ct(Volume { grid: self.grid.clone(), voxels: self.voxels.clone(), validity })
             }
-            Modality::MrT1 => Image::Mr {
+            _ => Image::Mr {
                 grid: self.grid.clone(),
                 voxels: MrVoxels::Unsigned(self.voxels.iter().map(|&v| v as u16).collect()),
                 slope: 1.0,

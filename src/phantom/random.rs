@@ -56,9 +56,11 @@ impl Texture {
     /// The field at a point; mean 0, standard deviation between 0.35 and 1.
     pub(super) fn at(&self, point: DVec3) -> f64 {
         let axis = |x: f64| {
-            let low = x.floor();
-            let fraction = x - low;
-            let index = (low as i64).rem_euclid(SIDE as i64) as usize;
+            // The floor, without the library call that `f64::floor` is on older processors.
+            let whole = x as i64;
+            let low = whole - i64::from((whole as f64) > x);
+            let fraction = x - low as f64;
+            let index = low.rem_euclid(SIDE as i64) as usize;
             // Smoothstep hides the lattice planes.
             (index, (index + 1) % SIDE, fraction * fraction * (3.0 - 2.0 * fraction))
         };
