@@ -8,7 +8,7 @@
 
 #![warn(clippy::indexing_slicing)]
 
-mod dataset;
+pub(crate) mod dataset;
 mod digest;
 mod header;
 mod intake;
@@ -24,13 +24,14 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod walker;
-mod wanted;
+pub(crate) mod wanted;
 
 pub use intake::{FileOutcome, FileRecord, Intake, read};
 pub use model::{FrameSource, PixelLayout, Series, SeriesId, SeriesTags, Slice, Study, StudyId};
 pub use sop_class::{CtOrMr, ct_or_mr};
 
 pub(crate) use digest::with_pixels;
+pub(crate) use header::Header;
 pub(crate) use pixel_data::{FrameTable, FrameTableError, frame_table, is_native};
 pub(crate) use record::stored_layout;
 pub(crate) use source::{ByteSource, FileSource};
