@@ -208,7 +208,11 @@ pub(super) fn distance(segment: &Segment, p: DVec3) -> BoneDistance {
             (FAR, FAR)
         };
     if segment.station < ATLAS_BELOW {
-        return BoneDistance { wall: FAR, endplate: FAR, posterior: cervical::atlas(segment, reach) };
+        return BoneDistance {
+            wall: FAR,
+            endplate: FAR,
+            posterior: cervical::atlas(segment, reach),
+        };
     }
     let mut distance = BoneDistance { wall, endplate, posterior: FAR };
     if !segment.is_sacral() && p.y <= -half.y + 10.0 {

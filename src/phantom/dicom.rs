@@ -16,6 +16,7 @@ use super::{Phantom, PhantomError};
 use crate::geometry::{LpsVector, VoxelIndex};
 use crate::terms::Level;
 use crate::units::rounded;
+use crate::volume::{NiftiData, nifti_gz_bytes};
 
 /// Who wrote the file, as a UID of this program (2.25 root, drawn once).
 const IMPLEMENTATION_CLASS_UID: &str = "2.25.132803457018452318870942630012387254103";
@@ -50,7 +51,7 @@ fn strings(values: &[&str]) -> PrimitiveValue {
     PrimitiveValue::Strs(values.iter().map(|&value| value.to_owned()).collect::<C<String>>())
 }
 
-/// Writes `IM0001.dcm` … and `truth.json` into a folder, which is made if need be.
+/// Writes `IM0001.dcm` …, `truth.json` and `labels.nii.gz` into a folder, which is made if need be.
 ///
 /// Instance numbers run against the stack's normal unless the spec says otherwise, as on many
 /// scanners, so that nobody leans on file order.
@@ -67,7 +68,8 @@ pub fn write(phantom: &Phantom, out: &Path) -> Result<(), PhantomError> {
     Ok(())
 }
 
-/// The files of [`write()`] in memory: name and bytes, in name order, `truth.json` last.
+/// The files of [`write()`] in memory: name and bytes, in name order, `truth.json` and
+/// `labels.nii.gz` last.
 ///
 /// # Errors
 /// [`PhantomError::Dicom`] when an object cannot be encoded.
@@ -87,7 +89,20 @@ pub fn files(phantom: &Phantom) -> Result<Vec<(String, Vec<u8>)>, PhantomError> 
         }
     }
     files.push(("truth.json".to_owned(), truth_json(phantom)?.into_bytes()));
+    files.push(("labels.nii.gz".to_owned(), label_map(phantom)?));
     Ok(files)
+}
+
+/// Bodies as a label map on the series' grid, [`super::TrueVertebra::label`].
+fn label_map(phantom: &Phantom) -> Result<Vec<u8>, PhantomError> {
+    let mut values = [0; 256];
+    for (value, vertebra) in values[1..].iter_mut().zip(&phantom.truth.vertebrae) {
+        *value = vertebra.label;
+    }
+    let labels: Vec<u8> =
+        phantom.body_labels.iter().map(|&number| values[usize::from(number)]).collect();
+    nifti_gz_bytes(&phantom.grid, NiftiData::U8(&labels), &[])
+        .map_err(|error| PhantomError::Dicom { instance: 0, message: error.to_string() })
 }
 
 /// The slice of an instance number, or of a frame number.
@@ -210,10 +225,9 @@ fn enhanced(phantom: &Phantom) -> Result<InMemDicomObject, PhantomError> {
         DataElement::new(tag, VR::SQ, DataSetSequence::from(items))
     };
     let mut moved = |tag: Tag| {
-        whole.take_element(tag).map_err(|error| PhantomError::Dicom {
-            instance: 1,
-            message: error.to_string(),
-        })
+        whole
+            .take_element(tag)
+            .map_err(|error| PhantomError::Dicom { instance: 1, message: error.to_string() })
     };
     let mut shared = vec![
         sequence(
@@ -252,10 +266,9 @@ fn enhanced(phantom: &Phantom) -> Result<InMemDicomObject, PhantomError> {
             ])],
         ));
         let echo = moved(tags::ECHO_TIME)?;
-        let echo: f64 = echo.to_float64().map_err(|error| PhantomError::Dicom {
-            instance: 1,
-            message: error.to_string(),
-        })?;
+        let echo: f64 = echo
+            .to_float64()
+            .map_err(|error| PhantomError::Dicom { instance: 1, message: error.to_string() })?;
         shared.push(sequence(
             tags::MR_ECHO_SEQUENCE,
             vec![item(vec![DataElement::new(

@@ -63,6 +63,9 @@ impl Scene<'_> {
             }
             LesionKind::EpiduralMass { thickness_mm } => {
                 let stands = thickness_mm * self.cap(segment, lesion, local);
+                if stands < 0.3 {
+                    return 0.0;
+                }
                 let behind = -half.y - local.y;
                 occupancy(stands - behind, self.width) * occupancy(behind + 1.0, self.width)
             }
@@ -74,9 +77,11 @@ impl Scene<'_> {
                     return 0.0;
                 }
                 let r2 = (q.length_squared() / (lesion.radius_mm * lesion.radius_mm)).min(1.0);
-                let stands = thickness_mm * (1.0 - r2).sqrt() * (1.0 + 0.15 * self.texture.at(local / 7.0));
+                let stands =
+                    thickness_mm * (1.0 - r2).sqrt() * (1.0 + 0.15 * self.texture.at(local / 7.0));
                 let d = super::bone::wall_distance(segment, local);
-                occupancy(d + stands, self.width) * smooth_step((1.0 - r2) * 8.0)
+                let outside = occupancy(0.5 - d, self.width);
+                occupancy(d + stands, self.width) * smooth_step((1.0 - r2) * 8.0) * outside
             }
         }
     }
@@ -237,7 +242,8 @@ impl Scene<'_> {
                 let depth = 0.5 * (segment.half_height[0] + segment.half_height[1]) - local.z;
                 let across = (d.x * d.x + d.y * d.y).sqrt();
                 let node = (r - depth).min(0.8 * r - across);
-                let rimmed = over(marrow, marrow + palette.sclerosis, smooth_step((node + 2.5) / 1.5));
+                let rimmed =
+                    over(marrow, marrow + palette.sclerosis, smooth_step((node + 2.5) / 1.5));
                 over(rimmed, palette.nucleus, smooth_step(node / 1.5))
             }
             LookAlikeKind::Cement => over(marrow, palette.cement, ball(1.3, 1.0)),
@@ -261,9 +267,9 @@ impl Scene<'_> {
                 marrow + palette.sclerosis * smooth_step((r - facet.length()) / 3.0)
             }
             // Outside the marrow: see `bone` and `Scene::metal`.
-            LookAlikeKind::Osteophyte
-            | LookAlikeKind::Screw
-            | LookAlikeKind::BasivertebralVein => marrow,
+            LookAlikeKind::Osteophyte | LookAlikeKind::Screw | LookAlikeKind::BasivertebralVein => {
+                marrow
+            }
         }
     }
 }

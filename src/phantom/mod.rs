@@ -9,8 +9,8 @@
 //! raster (voxels) and truth. One seed gives the same bytes for any number of threads.
 //!
 //! # Limits
-//! Levels T1 to S1 (no cervical spine), CT and T1, three kinds of lesions. A phantom is never the
-//! only witness that a feature works.
+//! `docs/PHANTOMS.md` says where a phantom does not pass for real. A phantom is never the only
+//! witness that a feature works.
 //!
 //! ```
 //! use osteoflag::phantom::{Spec, generate};
@@ -30,6 +30,7 @@ use crate::volume::{Image, MrVoxels, Validity, Volume};
 
 mod bone;
 mod cervical;
+mod cohort;
 mod dicom;
 mod marrow;
 mod morphometry;
@@ -51,6 +52,7 @@ mod truth;
 #[allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 mod tests;
 
+pub use cohort::cohort_case;
 pub use dicom::{files, write};
 pub use spec::{
     Anatomy, Deformity, DeformityKind, InstanceOrder, Kernel, Lesion, LesionKind, LesionSite,
@@ -72,7 +74,9 @@ pub enum PhantomError {
     #[error("spec: no levels")]
     NoLevels,
     /// The morphometry table has no such level.
-    #[error("spec: level {level} is not made with this spec's numbers of vertebrae (C1 to C7, T1 to T12, L1 to L5 and S1 are by default)")]
+    #[error(
+        "spec: level {level} is not made with this spec's numbers of vertebrae (C1 to C7, T1 to T12, L1 to L5 and S1 are by default)"
+    )]
     LevelNotMade {
         /// The level.
         level: Level,

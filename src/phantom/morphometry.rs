@@ -30,12 +30,7 @@ pub(super) struct Sizes {
     pub lean_deg: f64,
 }
 
-const fn row(
-    panjabi: [f64; 9],
-    wedge: f64,
-    disc_below: f64,
-    lean_deg: f64,
-) -> Sizes {
+const fn row(panjabi: [f64; 9], wedge: f64, disc_below: f64, lean_deg: f64) -> Sizes {
     let [epwu, epdu, epwl, epdl, vbhp, scw, scd, pw, ph] = panjabi;
     Sizes {
         upper: [epwu, epdu],

@@ -36,16 +36,25 @@ fn lesion(level: Level, kind: LesionKind, place: [f64; 3], radius_mm: f64) -> Le
 impl Spec {
     /// Names of the built-in studies, with what they show.
     pub const BUILT_IN: [(&'static str, &'static str); 17] = [
-        ("ct_thoracolumbar", "CT, T1 to S1, 512 x 512 x 300 voxels, 1.75 mm; two sclerotic lesions"),
+        (
+            "ct_thoracolumbar",
+            "CT, T1 to S1, 512 x 512 x 300 voxels, 1.75 mm; two sclerotic lesions",
+        ),
         ("ct_whole_spine", "CT, C1 to S1 with skull base and hips, 2.5 mm; no lesion"),
         ("ct_chest", "CT, T1 to L1, sharp kernel, 2 mm; no lesion"),
         ("ct_small_field", "CT, T11 to L3, 130 mm field, bone kernel, 0.8 mm; no lesion"),
         ("ct_cervical", "CT, C1 to T2, 1.25 mm; no lesion"),
-        ("ct_osteoporosis", "CT, T6 to S1, thin cortex, dark marrow, wedge, biconcave and crush bodies"),
+        (
+            "ct_osteoporosis",
+            "CT, T6 to S1, thin cortex, dark marrow, wedge, biconcave and crush bodies",
+        ),
         ("ct_scoliosis", "CT, T1 to S1, Cobb angle 35 degrees, 3 mm"),
         ("ct_lesions", "CT, T8 to S1: lytic, mixed, pedicle, epidural and paravertebral lesions"),
         ("ct_look_alikes", "CT, T8 to S1: what looks like a lesion and is none"),
-        ("ct_lumbar", "CT, T12 to S1, small field, 3 mm; sclerotic L2, broken posterior wall of L4"),
+        (
+            "ct_lumbar",
+            "CT, T12 to S1, small field, 3 mm; sclerotic L2, broken posterior wall of L4",
+        ),
         ("ct_lumbar_normal", "the same without lesions"),
         ("mr_t1_lumbar", "sagittal T1, T12 to S1, 4 mm; marrow of L3 replaced"),
         ("mr_t1_lumbar_normal", "the same without lesions"),
@@ -309,12 +318,7 @@ impl Spec {
                 lesion(Level::T10, LesionKind::Lytic { tissue_hu: 55.0 }, [-0.5, -0.2, 0.0], 9.0),
                 at(
                     LesionSite::Pedicle,
-                    lesion(
-                        Level::T12,
-                        LesionKind::Lytic { tissue_hu: 55.0 },
-                        [1.0, 0.0, 0.0],
-                        8.0,
-                    ),
+                    lesion(Level::T12, LesionKind::Lytic { tissue_hu: 55.0 }, [1.0, 0.0, 0.0], 8.0),
                 ),
                 lesion(
                     Level::L1,

@@ -9,6 +9,8 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 pub(super) enum Stream {
     Shape,
     Texture,
+    /// One case of a population.
+    Cohort(usize),
     /// Noise of one slice.
     Noise(usize),
 }
@@ -19,6 +21,7 @@ pub(super) fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
     rng.set_stream(match stream {
         Stream::Shape => 1,
         Stream::Texture => 2,
+        Stream::Cohort(case) => (1 << 40) + case as u64,
         Stream::Noise(slice) => 1000 + slice as u64,
     });
     rng

@@ -103,8 +103,7 @@ pub(super) fn grid(spec: &Spec, skeleton: &Skeleton) -> Result<Grid, PhantomErro
         skeleton.centre.y() - in_front + behind,
         height + up,
     );
-    let origin =
-        centre - step_i * half(columns) - step_j * half(rows) - step_k * half(slices);
+    let origin = centre - step_i * half(columns) - step_j * half(rows) - step_k * half(slices);
     // Positions are written with at most 16 characters: round, so that memory and file agree.
     Ok(Grid::new([columns, rows, slices], origin.rounded(3), step_i, step_j, step_k)?)
 }
@@ -257,7 +256,8 @@ fn sharpen(values: &mut [f64], ni: usize, nj: usize, share: f64, sigma_pixels: f
     }
     // White noise: 1 + 2 s (1 - w0) + ..., with the middle weight w0 near the kernel's gain.
     let gain = weights * weights;
-    ((1.0 + share).powi(2) - 2.0 * (1.0 + share) * share * gain.sqrt() + share * share * gain).sqrt()
+    ((1.0 + share).powi(2) - 2.0 * (1.0 + share) * share * gain.sqrt() + share * share * gain)
+        .sqrt()
 }
 
 /// Signal left by a saturation band over the belly, which keeps its breathing out of the spine.

@@ -122,7 +122,11 @@ pub(super) fn rods(spec: &Spec, skeleton: &Skeleton, trunk: &Trunk) -> Vec<Rod> 
         for side in [-1.0, 1.0] {
             let at = |station_z: f64| {
                 let level = trunk.at(station_z);
-                DVec3::new(level.x + side * (level.half_width.max(165.0) + 42.0), level.y - 15.0, station_z)
+                DVec3::new(
+                    level.x + side * (level.half_width.max(165.0) + 42.0),
+                    level.y - 15.0,
+                    station_z,
+                )
             };
             let top = skeleton.segments[0].origin.z + 60.0;
             chain(&mut rods, &[at(top), at(top - 300.0)], 11.5, RodKind::Shaft);
@@ -160,9 +164,8 @@ fn cage(rods: &mut Vec<Rod>, skeleton: &Skeleton, trunk: &Trunk) {
     let top = first.origin.z - 42.0;
     let bottom = last.origin.z.min(top - 60.0) + 10.0;
     for (u, radius) in [(-11.0, 4.6), (-4.0, 5.4), (4.0, 5.4), (11.0, 4.6)] {
-        let points: Vec<DVec3> = (0..=8)
-            .map(|n| front(top + (bottom - top) * f64::from(n) / 8.0, u))
-            .collect();
+        let points: Vec<DVec3> =
+            (0..=8).map(|n| front(top + (bottom - top) * f64::from(n) / 8.0, u)).collect();
         chain(rods, &points, radius, RodKind::Flat);
     }
     for side in [-1.0, 1.0] {
@@ -181,7 +184,12 @@ fn cage(rods: &mut Vec<Rod>, skeleton: &Skeleton, trunk: &Trunk) {
             DVec3::new(level.x + side * x, level.y + y, first.origin.z + z)
         };
         let inner = front(top + 4.0, side * 20.0);
-        chain(rods, &[inner, place(75.0, -52.0, -2.0), place(134.0, -12.0, 4.0)], 6.0, RodKind::Shaft);
+        chain(
+            rods,
+            &[inner, place(75.0, -52.0, -2.0), place(134.0, -12.0, 4.0)],
+            6.0,
+            RodKind::Shaft,
+        );
         let glenoid = place(133.0, -8.0, -26.0);
         for n in 0..14 {
             let share = f64::from(n) / 13.0;
@@ -189,17 +197,26 @@ fn cage(rods: &mut Vec<Rod>, skeleton: &Skeleton, trunk: &Trunk) {
             let to = glenoid + DVec3::new(-side * 46.0 * share, 24.0 * share, -92.0 * share);
             chain(rods, &[from, to], 3.1, RodKind::Rib);
         }
-        chain(rods, &[place(62.0, 44.0, -34.0), place(120.0, 36.0, -10.0), place(142.0, 6.0, 2.0)], 5.0, RodKind::Flat);
+        chain(
+            rods,
+            &[place(62.0, 44.0, -34.0), place(120.0, 36.0, -10.0), place(142.0, 6.0, 2.0)],
+            5.0,
+            RodKind::Flat,
+        );
         let head = place(158.0, -16.0, -24.0);
-        rods.push(Rod { from: head, from_radius: 23.0, to: head + DVec3::new(side * 4.0, -6.0, 14.0), to_radius: 21.0, kind: RodKind::Flat });
+        rods.push(Rod {
+            from: head,
+            from_radius: 23.0,
+            to: head + DVec3::new(side * 4.0, -6.0, 14.0),
+            to_radius: 21.0,
+            kind: RodKind::Flat,
+        });
     }
 }
 
 fn hips(rods: &mut Vec<Rod>, first_sacral: &Segment, size: f64) {
     for side in [-1.0, 1.0] {
-        let at = |x: f64, y: f64, z: f64| {
-            first_sacral.origin + DVec3::new(side * x, y, z) * size
-        };
+        let at = |x: f64, y: f64, z: f64| first_sacral.origin + DVec3::new(side * x, y, z) * size;
         let one = |from: DVec3, from_radius: f64, to: DVec3, to_radius: f64, kind| Rod {
             from,
             from_radius: from_radius * size,
@@ -229,9 +246,15 @@ fn hips(rods: &mut Vec<Rod>, first_sacral: &Segment, size: f64) {
             let (sin, cos) = libm::sincos(turn);
             let points: Vec<DVec3> = (0..=6)
                 .map(|m| {
-                    let (s, c) = libm::sincos((-0.25 + 0.92 * f64::from(m) / 6.0 * 1.1) * std::f64::consts::PI);
+                    let (s, c) = libm::sincos(
+                        (-0.25 + 0.92 * f64::from(m) / 6.0 * 1.1) * std::f64::consts::PI,
+                    );
                     // Poles at the side: circles run over the medial and upper face.
-                    let around = DVec3::new(-side * c.abs() * 0.9, s * cos, s.abs() * sin.abs() * 0.9 + 0.2 * sin);
+                    let around = DVec3::new(
+                        -side * c.abs() * 0.9,
+                        s * cos,
+                        s.abs() * sin.abs() * 0.9 + 0.2 * sin,
+                    );
                     centre + around.normalize_or(DVec3::Z) * radius * size
                 })
                 .collect();

@@ -129,7 +129,14 @@ impl<'a> Scene<'a> {
         let along = self.skeleton.along(centre, 0);
         let from = along.index.saturating_sub(2);
         let radius = radius + WARP_MM;
-        let mut near = Near { from, segments: vec![], rods: vec![], skull: false, pelvis: false, column: false };
+        let mut near = Near {
+            from,
+            segments: vec![],
+            rods: vec![],
+            skull: false,
+            pelvis: false,
+            column: false,
+        };
         for (index, segment) in self.skeleton.segments.iter().enumerate() {
             let local = segment.to_local(centre);
             if bone::within_reach(segment, local, radius) {

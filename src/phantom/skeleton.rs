@@ -292,7 +292,8 @@ impl Skeleton {
     pub fn station_at_z(&self, z: f64) -> f64 {
         let first = &self.segments[0];
         if z >= first.origin.z {
-            return first.station - (z - first.origin.z) / if first.station < 0.0 { 18.0 } else { 30.0 };
+            return first.station
+                - (z - first.origin.z) / if first.station < 0.0 { 18.0 } else { 30.0 };
         }
         for pair in self.segments.windows(2) {
             let (above, below) = (&pair[0], &pair[1]);

@@ -103,7 +103,12 @@ impl Scene<'_> {
             (1.0 - libm::cbrt(sx * sx * sx + sy * sy * sy)) * depth
         };
         if self.has(Surrounding::Arms) && level.station > -1.0 {
-            let arm = ellipse(dx.abs() - level.half_width.max(165.0) - 42.0, p.y - level.y + 15.0, 38.0, 42.0);
+            let arm = ellipse(
+                dx.abs() - level.half_width.max(165.0) - 42.0,
+                p.y - level.y + 15.0,
+                38.0,
+                42.0,
+            );
             skin = skin.max(arm);
         }
         if whole {
@@ -120,7 +125,15 @@ impl Scene<'_> {
     }
 
     /// Lungs, heart, great vessels and, below the domes, liver, spleen and stomach.
-    fn chest(&self, under: f64, p: DVec3, [x, y]: [f64; 2], level: &Level, fat: f64, muscle: f64) -> f64 {
+    fn chest(
+        &self,
+        under: f64,
+        p: DVec3,
+        [x, y]: [f64; 2],
+        level: &Level,
+        fat: f64,
+        muscle: f64,
+    ) -> f64 {
         let palette = &self.palette;
         let w = self.width;
         let [a, b] = level.cage;
@@ -141,7 +154,8 @@ impl Scene<'_> {
         let content = if station > base {
             self.abdomen(p, [x, y], station, fat)
         } else {
-            let spine = x.abs() < 21.0 + 0.9 * (station - 4.0).max(0.0) + 0.15 * (y + 40.0).abs() && y > -62.0;
+            let spine = x.abs() < 21.0 + 0.9 * (station - 4.0).max(0.0) + 0.15 * (y + 40.0).abs()
+                && y > -62.0;
             let heart = {
                 let q = DVec3::new((x - 22.0) / 56.0, (y + 105.0) / 46.0, (station - 6.9) / 2.1);
                 1.0 - q.length()
@@ -150,7 +164,9 @@ impl Scene<'_> {
             let front = 13.0 - x.abs() - 0.2 * (y + 150.0).max(0.0);
             if spine || heart > 0.0 || great > 0.0 || front > 0.0 {
                 let blood = 0.5 * (palette.artery + palette.vein);
-                let filled = smooth_step(heart * 20.0).max(smooth_step((great - 4.0) / 4.0) * smooth_step(self.texture.at(p / 13.0) + 0.6));
+                let filled = smooth_step(heart * 20.0).max(
+                    smooth_step((great - 4.0) / 4.0) * smooth_step(self.texture.at(p / 13.0) + 0.6),
+                );
                 over(over(fat, muscle, 0.25), blood, filled)
             } else {
                 // Vessels fork towards the hila.
@@ -202,7 +218,15 @@ impl Scene<'_> {
     }
 
     /// Psoas and kidneys.
-    fn flanks(&self, under: f64, [a, y]: [f64; 2], along: Along, station: f64, fat: f64, muscle: f64) -> f64 {
+    fn flanks(
+        &self,
+        under: f64,
+        [a, y]: [f64; 2],
+        along: Along,
+        station: f64,
+        fat: f64,
+        muscle: f64,
+    ) -> f64 {
         let palette = &self.palette;
         let w = self.width;
         let mut value = under;
@@ -267,7 +291,8 @@ impl Scene<'_> {
                 11.0 - 4.0 * vein_narrowed,
                 8.0 - 2.0 * vein_narrowed,
             );
-            value = over(value, palette.vein, occupancy(vein, w) * smooth_step((station - 10.5) / 1.0));
+            value =
+                over(value, palette.vein, occupancy(vein, w) * smooth_step((station - 10.5) / 1.0));
         }
         for side in [-1.0, 1.0] {
             let shift = side * (14.0 * parting).min(32.0);
@@ -282,7 +307,9 @@ impl Scene<'_> {
             value = over(value, palette.vessel_wall, wall);
             value = over(value, palette.artery, occupancy(artery, w));
             if self.has(Surrounding::VascularCalcium) && self.spec.modality == Modality::Ct {
-                let plaque = smooth_step((self.texture.at(p / 9.0) + 0.4 * self.texture.at(p / 4.0) - 0.45) / 0.3);
+                let plaque = smooth_step(
+                    (self.texture.at(p / 9.0) + 0.4 * self.texture.at(p / 4.0) - 0.45) / 0.3,
+                );
                 value = over(value, 640.0, plaque * occupancy(1.1 - (artery - 0.3).abs(), w));
             }
         }
@@ -290,7 +317,8 @@ impl Scene<'_> {
     }
 
     fn outside(&self, p: DVec3) -> f64 {
-        if self.has(Surrounding::Couch) && self.spec.modality.is_ct() && self.spec.pose == Pose::Hfs {
+        if self.has(Surrounding::Couch) && self.spec.modality.is_ct() && self.spec.pose == Pose::Hfs
+        {
             let x = (p.x - self.skeleton.centre.x()) / 260.0;
             let below = p.y - (self.couch_y - 18.0 * x * x);
             if below > 0.0 && x.abs() < 1.0 {

@@ -484,9 +484,7 @@ impl Spec {
                 Some(slices) => 0.5 * slices as f64 * self.slice_spacing_mm,
                 None => self.field_shift_mm[2].abs(),
             },
-            Plane::Sagittal | Plane::Coronal => {
-                0.5 * self.size[1] as f64 * self.pixel_spacing_mm
-            }
+            Plane::Sagittal | Plane::Coronal => 0.5 * self.size[1] as f64 * self.pixel_spacing_mm,
         }
     }
 

@@ -9,13 +9,17 @@ use super::bone::{self, BoneDistance};
 use super::marrow;
 use super::scene::Scene;
 use super::skeleton::{DENS_MM, Segment};
-use super::spec::{Lesion, LesionKind, LesionSite};
+use super::spec::{Lesion, LesionKind, LesionSite, Spec};
 use crate::geometry::{Grid, LpsPoint};
 use crate::terms::{FeatureId, Level};
 use crate::units::rounded;
 
 /// Pitch of the points by which volumes and centroids are counted, mm.
 const PITCH_MM: f64 = 1.0;
+
+/// Where the front and back heights are taken, as a share of the half depth: further out the
+/// walls' own hollow ends them before the endplates do.
+const RIM: f64 = 0.7;
 
 /// The truth of one series. Field names are those of the truth files of the development data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +33,8 @@ pub struct Truth {
     pub name: String,
     /// Seed of the spec.
     pub seed: u64,
+    /// What was asked for; of a case of a population, what was drawn.
+    pub spec: Spec,
     /// Vertebrae with any part of the body in view, from the head down (S2 and below left out).
     pub vertebrae: Vec<TrueVertebra>,
     /// Lesions.
@@ -65,11 +71,11 @@ pub struct TrueVertebra {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BodySizes {
-    /// Height in the midline, at 85 % of the way from the middle to the front wall.
+    /// Height in the midline, at 70 % of the way from the middle to the front wall.
     pub anterior_height_mm: f64,
     /// Height in the middle.
     pub middle_height_mm: f64,
-    /// Height in the midline, at 85 % of the way from the middle to the back wall.
+    /// Height in the midline, at 70 % of the way from the middle to the back wall.
     pub posterior_height_mm: f64,
     /// Front to back in the midline: at mid height, and at 80 % of the way to each endplate.
     pub middle_depth_mm: f64,
@@ -188,9 +194,9 @@ fn body_sizes(scene: &Scene<'_>, segment: &Segment) -> BodySizes {
         n.to_array().map(|x| rounded(x, 4))
     };
     BodySizes {
-        anterior_height_mm: height(0.85),
+        anterior_height_mm: height(RIM),
         middle_height_mm: height(0.0),
-        posterior_height_mm: height(-0.85),
+        posterior_height_mm: height(-RIM),
         middle_depth_mm: depth(0.0),
         upper_depth_mm: depth(0.8),
         lower_depth_mm: depth(-0.8),
@@ -274,8 +280,8 @@ fn true_lesion(scene: &Scene<'_>, segment: &Segment, lesion: &Lesion) -> TrueLes
                 d.body() < 0.0 && share >= 0.5
             }
             LesionKind::PosteriorWallBreach { .. } => {
-                let behind = bone::bulge_at(segment, local.x, local.z) > 0.5
-                    && local.y < -half.y + 1.0;
+                let behind =
+                    bone::bulge_at(segment, local.x, local.z) > 0.5 && local.y < -half.y + 1.0;
                 d.body() >= 0.0 && (behind || share >= 0.5)
             }
             _ => d.body().max(d.posterior) >= 0.0 && share >= 0.5,
@@ -291,7 +297,9 @@ fn true_lesion(scene: &Scene<'_>, segment: &Segment, lesion: &Lesion) -> TrueLes
         LesionKind::Sclerotic { contrast_hu } | LesionKind::Mixed { contrast_hu, .. } => {
             (contrast_hu, "HU")
         }
-        LesionKind::Lytic { tissue_hu } => (rounded(tissue_hu - scene.mean_marrow(segment), 1), "HU"),
+        LesionKind::Lytic { tissue_hu } => {
+            (rounded(tissue_hu - scene.mean_marrow(segment), 1), "HU")
+        }
         LesionKind::PosteriorWallBreach { bulge_mm, .. } => (bulge_mm, "mm"),
         LesionKind::EpiduralMass { thickness_mm }
         | LesionKind::ParavertebralMass { thickness_mm } => (thickness_mm, "mm"),
@@ -303,11 +311,7 @@ fn true_lesion(scene: &Scene<'_>, segment: &Segment, lesion: &Lesion) -> TrueLes
         kind: lesion.kind.name().to_owned(),
         feature: lesion.kind.feature(scene.spec.modality),
         level: lesion.level,
-        centroid_lps_mm: if count > 0 {
-            point(sum / total)
-        } else {
-            point(segment.to_lps(centre))
-        },
+        centroid_lps_mm: if count > 0 { point(sum / total) } else { point(segment.to_lps(centre)) },
         volume_mm3: count as f64 * PITCH_MM * PITCH_MM * PITCH_MM,
         contrast,
         contrast_unit: unit.to_owned(),
@@ -341,9 +345,7 @@ pub(super) fn truth(scene: &Scene<'_>, grid: &Grid) -> Truth {
         look_alikes.extend(segment.look_alikes.iter().map(|alike| TrueLookAlike {
             kind: alike.kind.name().to_owned(),
             level,
-            centroid_lps_mm: point(
-                segment.to_lps(DVec3::from(alike.place) * segment.half_size()),
-            ),
+            centroid_lps_mm: point(segment.to_lps(DVec3::from(alike.place) * segment.half_size())),
             radius_mm: alike.radius_mm,
         }));
     }
@@ -359,6 +361,7 @@ pub(super) fn truth(scene: &Scene<'_>, grid: &Grid) -> Truth {
         made_by: "osteoflag phantom, from its geometry".to_owned(),
         name: spec.name.clone(),
         seed: spec.seed,
+        spec: spec.clone(),
         vertebrae,
         lesions,
         look_alikes,
