@@ -22,6 +22,8 @@ pub(super) struct Arguments {
 enum Command {
     /// Make one phantom (the word `make` may be left out)
     Make(Make),
+    /// Make a population of CT phantoms from a stated spectrum
+    Cohort(Cohort),
     /// List the built-in phantoms
     List,
     /// Put lesions into a real series, with truth
@@ -30,13 +32,28 @@ enum Command {
     FromNifti(super::from_nifti::Arguments),
 }
 
+/// Arguments of `osteoflag phantom cohort`.
+#[derive(Debug, clap::Args)]
+struct Cohort {
+    /// Folder for the cases, made when it is missing; each gets a folder with DICOM files,
+    /// truth.json (with what was drawn) and labels.nii.gz
+    #[arg(long, short, value_name = "OUT")]
+    output: PathBuf,
+    /// How many cases
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=9999))]
+    count: u16,
+    /// Seed; case n is the same for any count
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
 /// Arguments of `osteoflag phantom make`.
 #[derive(Debug, clap::Args)]
 struct Make {
     /// A built-in phantom (see `osteoflag phantom list`) or a JSON file that describes one
     #[arg(value_name = "NAME|SPEC.json")]
     name: String,
-    /// Folder for the DICOM files and truth.json, made when it is missing
+    /// Folder for the DICOM files, truth.json and labels.nii.gz, made when it is missing
     #[arg(long, short, value_name = "OUT")]
     output: PathBuf,
     /// Seed of noise, texture and shape; the same seed gives the same bytes
@@ -50,6 +67,7 @@ pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<Exit, Failure> {
         (Some(Command::Make(make_arguments)), _) | (None, Some(make_arguments)) => {
             make(make_arguments, quiet)
         }
+        (Some(Command::Cohort(cohort_arguments)), _) => cohort(cohort_arguments, quiet),
         (Some(Command::List), _) => Ok(list()),
         (Some(Command::Insert(arguments)), _) => phantom_insert::run(arguments, quiet),
         (Some(Command::FromNifti(arguments)), _) => super::from_nifti::run(arguments, quiet),
@@ -102,6 +120,17 @@ fn make(arguments: &Make, quiet: bool) -> Result<Exit, Failure> {
     let text =
         format!("{} written to {} (seed {})", spec.name, arguments.output.display(), spec.seed);
     output::message(quiet, &text);
+    Ok(Exit::Complete)
+}
+
+fn cohort(arguments: &Cohort, quiet: bool) -> Result<Exit, Failure> {
+    for case in 1..=usize::from(arguments.count) {
+        let spec = phantom::cohort_case(arguments.seed, case);
+        let made = phantom::generate(&spec).map_err(|error| Failure::usage(error, None))?;
+        let folder = arguments.output.join(format!("case_{case:04}"));
+        phantom::write(&made, &folder).map_err(cannot_write)?;
+        output::message(quiet, &format!("{} of {}: {}", case, arguments.count, folder.display()));
+    }
     Ok(Exit::Complete)
 }
 

@@ -2,9 +2,10 @@
 
 use glam::DVec3;
 
+use super::cervical;
 use super::shapes::{body_outline, ellipse, rod, rounded_box, slab, smooth_step};
 use super::skeleton::Segment;
-use super::spec::LesionKind;
+use super::spec::{LesionKind, LookAlike, LookAlikeKind};
 
 /// Distances of a place to the surfaces of a segment, mm, positive inside.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,13 @@ impl BoneDistance {
 /// Far outside.
 const FAR: f64 = -50.0;
 
+/// Stations below these are the atlas, and atlas or axis.
+const ATLAS_BELOW: f64 = -6.5;
+const AXIS_BELOW: f64 = -5.5;
+
+/// The dens has no endplate: its wall is the nearer surface everywhere.
+const DENS_INSIDE: f64 = 50.0;
+
 /// How far a wall breach pushes the posterior wall back at `(u, s)`, mm.
 pub(super) fn bulge_at(segment: &Segment, u: f64, s: f64) -> f64 {
     let half = segment.half_size();
@@ -42,6 +50,32 @@ pub(super) fn bulge_at(segment: &Segment, u: f64, s: f64) -> f64 {
     bulge
 }
 
+/// Distance to the side wall at a place in the segment's axes.
+pub(super) fn wall_distance(segment: &Segment, p: DVec3) -> f64 {
+    body(segment, p).0
+}
+
+/// A screw through the pedicle into the body; mirrored place (`p.x >= 0`).
+pub(super) fn screw(segment: &Segment, p: DVec3) -> f64 {
+    let half = segment.half_size();
+    let [width, depth] = segment.canal;
+    let u = 0.5 * (width + segment.pedicle[0]);
+    let s = 0.34 * half.z;
+    let head = DVec3::new(u + 5.0, -half.y - depth - 12.0, s);
+    let shaft = rod(p, head, 2.9, DVec3::new(0.45 * u, 0.45 * half.y, s), 2.5);
+    shaft.max(rod(p, head, 6.0, head + DVec3::new(1.0, -9.0, 0.0), 6.0))
+}
+
+/// A spur at the rim of the upper endplate that reaches for the one above.
+fn osteophyte(segment: &Segment, alike: &LookAlike, p: DVec3) -> f64 {
+    let half = segment.half_size();
+    let direction = glam::DVec2::new(alike.place[0], alike.place[1]).normalize_or(glam::DVec2::Y);
+    let rim = DVec3::new(0.92 * half.x * direction.x, 0.92 * half.y * direction.y, 0.78 * half.z);
+    let out = DVec3::new(direction.x, direction.y, 0.0) * alike.radius_mm;
+    let tip = rim + out + DVec3::new(0.0, 0.0, 0.9 * alike.radius_mm);
+    rod(p, rim, 4.2, rim + out * 0.8, 3.2).max(rod(p, rim + out * 0.8, 3.2, tip, 1.8))
+}
+
 /// Half height of the body at depth `v` and its cross-section at height `s`.
 fn body(segment: &Segment, p: DVec3) -> (f64, f64) {
     let half = segment.half_size();
@@ -51,7 +85,7 @@ fn body(segment: &Segment, p: DVec3) -> (f64, f64) {
     // Endplates are hollow: deepest behind the middle, the lower one more than the upper.
     let hollow = if p.z > 0.0 { 0.045 } else { 0.06 } * 2.0 * half.z;
     let hollow = if segment.is_sacral() { 0.3 * hollow } else { hollow };
-    let endplate = rim - hollow * (1.0 - radial) - p.z.abs();
+    let endplate = rim - (hollow + segment.hollow) * (1.0 - radial) - p.z.abs();
     let t = (p.z / half.z).clamp(-1.0, 1.0);
     let waist = if segment.is_sacral() { 0.0 } else { 1.0 - t * t };
     let blend = 0.5 + 0.5 * t;
@@ -63,7 +97,7 @@ fn body(segment: &Segment, p: DVec3) -> (f64, f64) {
     let v =
         if p.y < 0.0 { v + bulge_at(segment, p.x, p.z) * smooth_step(-p.y / half.y) } else { v };
     // L5 and the sacrum have a flat back, the others are dented by about a millimetre and a half.
-    let dent = if segment.row >= 16 { 0.3 } else { 1.6 };
+    let dent = if segment.station >= 15.5 { 0.3 } else { 1.6 };
     (body_outline(p.x, v, across, depth, dent), endplate)
 }
 
@@ -173,10 +207,32 @@ pub(super) fn distance(segment: &Segment, p: DVec3) -> BoneDistance {
         } else {
             (FAR, FAR)
         };
-    let posterior = if segment.is_sacral() || p.y > -half.y + 7.0 {
-        FAR
-    } else {
-        posterior_elements(segment, reach)
-    };
-    BoneDistance { wall, endplate, posterior }
+    if segment.station < ATLAS_BELOW {
+        return BoneDistance {
+            wall: FAR,
+            endplate: FAR,
+            posterior: cervical::atlas(segment, reach),
+        };
+    }
+    let mut distance = BoneDistance { wall, endplate, posterior: FAR };
+    if !segment.is_sacral() && p.y <= -half.y + 10.0 {
+        distance.posterior = if segment.is_cervical() {
+            cervical::posterior_elements(segment, reach)
+        } else {
+            posterior_elements(segment, reach)
+        };
+    }
+    if segment.station < AXIS_BELOW && p.z > 0.0 {
+        let dens = cervical::dens(segment, p);
+        if dens > distance.body() {
+            distance.wall = dens;
+            distance.endplate = DENS_INSIDE;
+        }
+    }
+    for alike in &segment.look_alikes {
+        if alike.kind == LookAlikeKind::Osteophyte {
+            distance.posterior = distance.posterior.max(osteophyte(segment, alike, p));
+        }
+    }
+    distance
 }

@@ -9,8 +9,8 @@
 //! raster (voxels) and truth. One seed gives the same bytes for any number of threads.
 //!
 //! # Limits
-//! Levels T1 to S1 (no cervical spine), CT and T1, three kinds of lesions. A phantom is never the
-//! only witness that a feature works.
+//! `docs/PHANTOMS.md` says where a phantom does not pass for real. A phantom is never the only
+//! witness that a feature works.
 //!
 //! ```
 //! use osteoflag::phantom::{Spec, generate};
@@ -29,28 +29,39 @@ use crate::terms::Level;
 use crate::volume::{Image, MrVoxels, Validity, Volume};
 
 mod bone;
+mod cervical;
+mod cohort;
 mod dicom;
 pub mod insert;
 mod from_nifti;
+mod marrow;
 mod morphometry;
 mod palette;
 mod pelvis;
+mod presets;
 mod random;
 mod raster;
+mod rods;
 mod scene;
 mod shapes;
 mod skeleton;
+mod soft_tissue;
 mod spec;
+mod trunk;
 mod truth;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 mod tests;
 
+pub use cohort::cohort_case;
 pub use dicom::{files, write};
 pub use from_nifti::{Contrast, Converted, FromNifti, FromNiftiError, convert, write_converted};
-pub use spec::{Kernel, Lesion, LesionKind, Modality, Plane, Spec, Surrounding};
-pub use truth::{TrueLesion, TrueVertebra, Truth};
+pub use spec::{
+    Anatomy, Deformity, DeformityKind, InstanceOrder, Kernel, Lesion, LesionKind, LesionSite,
+    LookAlike, LookAlikeKind, Modality, ObjectKind, Plane, Pose, Scoliosis, Spec, Surrounding,
+};
+pub use truth::{BodySizes, TrueLesion, TrueLookAlike, TrueVertebra, Truth};
 
 /// Why a phantom cannot be made or written.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +77,9 @@ pub enum PhantomError {
     #[error("spec: no levels")]
     NoLevels,
     /// The morphometry table has no such level.
-    #[error("spec: level {level} is not made (T1 to T12, L1 to L5 and S1 are)")]
+    #[error(
+        "spec: level {level} is not made with this spec's numbers of vertebrae (C1 to C7, T1 to T12, L1 to L5 and S1 are by default)"
+    )]
     LevelNotMade {
         /// The level.
         level: Level,
@@ -146,7 +159,7 @@ impl Phantom {
             Modality::Ct => {
                 Image::Ct(Volume { grid: self.grid.clone(), voxels: self.voxels.clone(), validity })
             }
-            Modality::MrT1 => Image::Mr {
+            _ => Image::Mr {
                 grid: self.grid.clone(),
                 voxels: MrVoxels::Unsigned(self.voxels.iter().map(|&v| v as u16).collect()),
                 slope: 1.0,

@@ -1,6 +1,6 @@
 //! What each tissue shows on each scanner.
 //!
-//! CT: HU at 120 kV. MR T1: signal relative to fatty-mixed marrow from spin-echo 550/10 with
+//! CT: HU at 120 kV. MR: shares of the marrow's signal; T1: relative to fatty-mixed marrow from spin-echo 550/10 with
 //! published relaxation times; disc, muscle and fat as measured on T1 series of healthy people,
 //! where discs are brighter than the equation says (body over disc 1.6, over muscle 1.5).
 
@@ -40,6 +40,17 @@ pub(super) struct Palette {
     pub pelvic_marrow: f64,
     pub basivertebral: f64,
     pub tumour: f64,
+    pub oedema: f64,
+    pub red_marrow: f64,
+    pub lung: f64,
+    pub lung_grain: f64,
+    pub liver: f64,
+    /// Compact bone of an island, struts of a haemangioma, what sclerosis adds.
+    pub compact: f64,
+    pub strut: f64,
+    pub sclerosis: f64,
+    pub cement: f64,
+    pub metal: f64,
     pub cortex: f64,
     pub endplate: f64,
     pub arch_cortex: f64,
@@ -51,6 +62,7 @@ pub(super) struct Palette {
 }
 
 impl Palette {
+    #[rustfmt::skip]
     pub fn new(spec: &Spec) -> Self {
         match spec.modality {
             Modality::Ct => {
@@ -85,54 +97,148 @@ impl Palette {
                     pelvic_marrow: 0.8,
                     basivertebral: 75.0,
                     tumour: 58.0,
+                    oedema: spec.marrow,
+                    red_marrow: spec.marrow + 25.0,
+                    lung: -860.0,
+                    lung_grain: 22.0,
+                    liver: if contrast { 108.0 } else { 58.0 },
+                    compact: 1150.0,
+                    strut: 420.0,
+                    sclerosis: 330.0,
+                    cement: 1900.0,
+                    metal: 3071.0,
                     cortex: 1050.0,
                     endplate: 820.0,
                     arch_cortex: 880.0,
-                    wall_mm: 0.55,
-                    endplate_mm: 0.75,
-                    arch_mm: 1.0,
+                    wall_mm: 0.55 * spec.cortex,
+                    endplate_mm: 0.75 * spec.cortex,
+                    arch_mm: 0.4 + 0.6 * spec.cortex,
                 }
             }
-            Modality::MrT1 => {
-                let m = spec.marrow;
-                Self {
-                    air: 0.0,
-                    gas: 0.03 * m,
-                    skin: 0.55 * m,
-                    fat: 1.45 * m,
-                    fat_grain: 0.05 * m,
-                    muscle: 0.52 * m,
-                    muscle_grain: 0.04 * m,
-                    bowel: 0.55 * m,
-                    bowel_grain: 0.14 * m,
-                    kidney: 0.62 * m,
-                    artery: 0.10 * m,
-                    vein: 0.16 * m,
-                    vessel_wall: 0.30 * m,
-                    ligament: 0.14 * m,
-                    flavum: 0.42 * m,
-                    annulus: 0.42 * m,
-                    nucleus: 0.60 * m,
-                    epidural_fat: 1.20 * m,
-                    csf: 0.27 * m,
-                    cord: 0.52 * m,
-                    roots: 0.42 * m,
-                    marrow: m,
-                    marrow_fine: 0.05,
-                    marrow_coarse: 0.07,
-                    marrow_endplate: 0.03,
-                    posterior_marrow: 1.05,
-                    pelvic_marrow: 1.05,
-                    basivertebral: 0.80 * m,
-                    tumour: 0.45 * m,
-                    cortex: 0.08 * m,
-                    endplate: 0.08 * m,
-                    arch_cortex: 0.08 * m,
-                    wall_mm: 0.8,
-                    endplate_mm: 0.8,
-                    arch_mm: 1.0,
-                }
-            }
+            // Relative to marrow: spin-echo 550/10; tumour as measured, not as computed.
+            Modality::MrT1 => mr(
+                spec.marrow,
+                &Signals {
+                    skin: 0.55, fat: 1.45, muscle: 0.52, bowel: 0.55, kidney: 0.62, vessel: 0.13,
+                    ligament: 0.14, flavum: 0.42, annulus: 0.42, nucleus: 0.60,
+                    epidural_fat: 1.20, csf: 0.27, cord: 0.52, roots: 0.42, vein: 0.80,
+                    tumour: 0.45, oedema: 0.50, red_marrow: 0.66, liver: 0.70,
+                },
+            ),
+            // Fast spin echo, on which fat stays bright.
+            Modality::MrT2 => mr(
+                spec.marrow,
+                &Signals {
+                    skin: 0.50, fat: 1.35, muscle: 0.34, bowel: 0.95, kidney: 1.45, vessel: 0.12,
+                    ligament: 0.14, flavum: 0.35, annulus: 0.42, nucleus: 1.35,
+                    epidural_fat: 1.25, csf: 2.40, cord: 0.95, roots: 1.15, vein: 1.35,
+                    tumour: 1.25, oedema: 1.60, red_marrow: 0.88, liver: 0.45,
+                },
+            ),
+            // Fat nulled: what is left of marrow is its water.
+            Modality::MrStir => mr(
+                spec.marrow,
+                &Signals {
+                    skin: 0.9, fat: 0.55, muscle: 1.15, bowel: 2.6, kidney: 4.2, vessel: 0.45,
+                    ligament: 0.4, flavum: 1.0, annulus: 1.1, nucleus: 3.3,
+                    epidural_fat: 0.7, csf: 6.0, cord: 2.4, roots: 2.9, vein: 2.4,
+                    tumour: 3.1, oedema: 4.0, red_marrow: 1.7, liver: 1.6,
+                },
+            ),
+            // Gradient echo; marrow of 45 % fat.
+            Modality::MrInPhase => mr(
+                spec.marrow,
+                &Signals {
+                    skin: 0.7, fat: 1.35, muscle: 0.78, bowel: 0.8, kidney: 0.8, vessel: 0.9,
+                    ligament: 0.25, flavum: 0.6, annulus: 0.65, nucleus: 0.85,
+                    epidural_fat: 1.25, csf: 0.55, cord: 0.85, roots: 0.7, vein: 0.9,
+                    tumour: 0.70, oedema: 0.85, red_marrow: 0.92, liver: 0.9,
+                },
+            ),
+            // Marrow keeps 42 % of its signal in phase; water, and fat alone, keep all.
+            Modality::MrOpposedPhase => mr(
+                spec.marrow,
+                &Signals {
+                    skin: 1.5, fat: 3.0, muscle: 1.8, bowel: 1.8, kidney: 1.85, vessel: 2.1,
+                    ligament: 0.6, flavum: 1.3, annulus: 1.5, nucleus: 2.0,
+                    epidural_fat: 2.8, csf: 1.3, cord: 2.0, roots: 1.6, vein: 1.9,
+                    tumour: 1.64, oedema: 1.25, red_marrow: 1.2, liver: 1.95,
+                },
+            ),
         }
+    }
+}
+
+/// Signals as shares of that of marrow.
+struct Signals {
+    skin: f64,
+    fat: f64,
+    muscle: f64,
+    bowel: f64,
+    kidney: f64,
+    vessel: f64,
+    ligament: f64,
+    flavum: f64,
+    annulus: f64,
+    nucleus: f64,
+    epidural_fat: f64,
+    csf: f64,
+    cord: f64,
+    roots: f64,
+    vein: f64,
+    tumour: f64,
+    oedema: f64,
+    red_marrow: f64,
+    liver: f64,
+}
+
+fn mr(m: f64, signals: &Signals) -> Palette {
+    Palette {
+        air: 0.0,
+        gas: 0.03 * m,
+        skin: signals.skin * m,
+        fat: signals.fat * m,
+        fat_grain: 0.035 * signals.fat * m,
+        muscle: signals.muscle * m,
+        muscle_grain: 0.077 * signals.muscle * m,
+        bowel: signals.bowel * m,
+        bowel_grain: 0.25 * signals.bowel * m,
+        kidney: signals.kidney * m,
+        artery: 0.8 * signals.vessel * m,
+        vein: 1.2 * signals.vessel * m,
+        vessel_wall: 0.5 * signals.muscle * m,
+        ligament: signals.ligament * m,
+        flavum: signals.flavum * m,
+        annulus: signals.annulus * m,
+        nucleus: signals.nucleus * m,
+        epidural_fat: signals.epidural_fat * m,
+        csf: signals.csf * m,
+        cord: signals.cord * m,
+        roots: signals.roots * m,
+        marrow: m,
+        marrow_fine: 0.05,
+        marrow_coarse: 0.07,
+        marrow_endplate: 0.03,
+        posterior_marrow: 1.05,
+        pelvic_marrow: 1.05,
+        basivertebral: signals.vein * m,
+        tumour: signals.tumour * m,
+        oedema: signals.oedema * m,
+        red_marrow: signals.red_marrow * m,
+        lung: 0.05 * m,
+        lung_grain: 0.02 * m,
+        liver: signals.liver * m,
+        compact: 0.10 * m,
+        strut: 0.5 * m,
+        // Added to marrow: dense bone is dark.
+        sclerosis: -0.5 * m,
+        cement: 0.06 * m,
+        metal: 0.0,
+        cortex: 0.08 * m,
+        endplate: 0.08 * m,
+        arch_cortex: 0.08 * m,
+        wall_mm: 0.8,
+        endplate_mm: 0.8,
+        arch_mm: 1.0,
     }
 }

@@ -1,22 +1,22 @@
-//! Sacral wings with their canal wall and foramina, the iliac wings, and ribs.
+//! Sacral wings with their canal wall and foramina, and the iliac wings.
 
 use glam::DVec3;
 
 use super::morphometry::S1;
-use super::shapes::{rod, smooth_step};
+use super::shapes::smooth_step;
 use super::skeleton::{Along, Segment, Skeleton};
 
 const FAR: f64 = -50.0;
 
 /// Distance to the fused sacrum beside and behind its bodies, positive inside.
 pub(super) fn sacral_wing(skeleton: &Skeleton, along: Along, p: DVec3) -> f64 {
-    let row = skeleton.segments[along.index].row as f64 + along.share;
+    let row = skeleton.station(along);
     // 0 at the middle of S1, 1 at the middle of S2.
-    let down = row - S1 as f64;
-    if !(-0.9..=3.4).contains(&down) {
+    let down = row - S1;
+    if !(-0.9..=4.4).contains(&down) {
         return FAR;
     }
-    let Some(first) = skeleton.segments.iter().find(|segment| segment.row == S1) else {
+    let Some(first) = skeleton.segments.iter().find(|segment| segment.station == S1) else {
         return FAR;
     };
     let a = along.u.abs();
@@ -61,31 +61,4 @@ pub(super) fn ilium(first_sacral: &Segment, p: DVec3) -> f64 {
     // Rounded where it ends behind.
     let end = 46.0 - 0.06 * (out - 0.5 * thickness) * (out - 0.5 * thickness) - back;
     out.min(thickness - out).min(crest - z).min(z + 78.0).min(end).min(back + 75.0)
-}
-
-/// Distance to the ribs of a thoracic segment in its own axes, positive inside.
-pub(super) fn ribs(segment: &Segment, p: DVec3) -> f64 {
-    if !segment.is_thoracic() || p.z.abs() > 75.0 {
-        return FAR;
-    }
-    let half = segment.half_size();
-    let a = p.x.abs();
-    let q = DVec3::new(a, p.y, p.z);
-    // Head beside the body (at the disc above for T2 to T9), then out, back and down.
-    let head_s = if segment.row < 9 { half.z } else { 0.35 * half.z };
-    let last = if segment.row == 11 { 0.75 } else { 1.0 };
-    let points = [
-        DVec3::new(half.x + 1.5, -half.y + 4.0, head_s),
-        DVec3::new(half.x + 17.0, -half.y - 15.0, head_s - 3.0),
-        DVec3::new(half.x + 17.0 + 27.0 * last, -half.y - 26.0, head_s - 14.0),
-        DVec3::new(half.x + 17.0 + 62.0 * last, -half.y - 18.0, head_s - 34.0 * last),
-        DVec3::new(half.x + 17.0 + 95.0 * last, -half.y + 14.0, head_s - 60.0 * last),
-    ];
-    let mut d = FAR;
-    for pair in points.windows(2) {
-        if let &[from, to] = pair {
-            d = d.max(rod(q, from, 4.2, to, 4.4));
-        }
-    }
-    d
 }

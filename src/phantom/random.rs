@@ -9,6 +9,8 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 pub(super) enum Stream {
     Shape,
     Texture,
+    /// One case of a population.
+    Cohort(usize),
     /// Noise of one slice.
     Noise(usize),
 }
@@ -19,6 +21,7 @@ pub(super) fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
     rng.set_stream(match stream {
         Stream::Shape => 1,
         Stream::Texture => 2,
+        Stream::Cohort(case) => (1 << 40) + case as u64,
         Stream::Noise(slice) => 1000 + slice as u64,
     });
     rng
@@ -56,9 +59,11 @@ impl Texture {
     /// The field at a point; mean 0, standard deviation between 0.35 and 1.
     pub(super) fn at(&self, point: DVec3) -> f64 {
         let axis = |x: f64| {
-            let low = x.floor();
-            let fraction = x - low;
-            let index = (low as i64).rem_euclid(SIDE as i64) as usize;
+            // The floor, without the library call that `f64::floor` is on older processors.
+            let whole = x as i64;
+            let low = whole - i64::from((whole as f64) > x);
+            let fraction = x - low as f64;
+            let index = low.rem_euclid(SIDE as i64) as usize;
             // Smoothstep hides the lattice planes.
             (index, (index + 1) % SIDE, fraction * fraction * (3.0 - 2.0 * fraction))
         };

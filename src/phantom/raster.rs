@@ -7,7 +7,7 @@ use super::PhantomError;
 use super::random::{Stream, generator, normal_pair};
 use super::scene::Scene;
 use super::skeleton::Skeleton;
-use super::spec::{Kernel, Modality, Plane, Spec};
+use super::spec::{Kernel, Modality, Plane, Pose, Spec};
 use crate::geometry::{ContinuousIndex, Grid, LpsPoint, LpsVector};
 
 /// Samples along one axis for each voxel: about one per this many millimetres in the plane, and
@@ -32,6 +32,9 @@ const FIELD_IN_FRONT_MM: [f64; 2] = [8.0, 28.0];
 
 /// A field at least this wide shows the whole trunk and is centred on it, mm in front of the canal.
 const WIDE_FIELD_MM: [f64; 2] = [300.0, 46.0];
+
+/// How far edges overshoot with the lung kernel, as a share of their detail.
+const LUNG_OVERSHOOT: f64 = 0.45;
 
 /// Stored values of both modalities have 12 bits.
 pub(super) const HIGHEST_STORED: f64 = 4095.0;
@@ -62,45 +65,45 @@ pub(super) fn grid(spec: &Spec, skeleton: &Skeleton) -> Result<Grid, PhantomErro
             });
         }
     }
-    let half = |n: usize, pitch: f64| 0.5 * (n as f64 - 1.0) * pitch;
-    let centre = skeleton.centre;
-    let (origin, step_i, step_j, step_k, slices) = match spec.plane {
+    number("cortex", spec.cortex)?;
+    number("disc_height", spec.disc_height)?;
+    let x = LpsVector::new(1.0, 0.0, 0.0);
+    let y = LpsVector::new(0.0, 1.0, 0.0);
+    let z = LpsVector::new(0.0, 0.0, 1.0);
+    let bottom = skeleton.extent_z[0] - MARGIN_MM[1];
+    let top = skeleton.extent_z[1] + MARGIN_MM[0];
+    let wide = pixel * columns.max(rows) as f64 >= WIDE_FIELD_MM[0];
+    // Axes of the image in the patient, and the field's middle: in front of the canal, height.
+    let (row, column, in_front, height) = match spec.plane {
         Plane::Axial => {
-            let bottom = skeleton.extent_z[0] - MARGIN_MM[1];
-            let top = skeleton.extent_z[1] + MARGIN_MM[0];
-            let needed = ((top - bottom) / step).ceil() as usize + 1;
-            let slices = spec.slices.unwrap_or(needed);
-            let middle = 0.5 * (bottom + top);
-            let wide = pixel * columns.max(rows) as f64 >= WIDE_FIELD_MM[0];
+            let (row, column) = match spec.pose {
+                Pose::Hfs | Pose::Ffs => (x, y),
+                Pose::Hfp | Pose::Ffp => (-x, -y),
+                // The side that is down is at the image's bottom.
+                Pose::Hfdl => (-y, x),
+                Pose::Hfdr => (y, -x),
+            };
             let in_front = if wide { WIDE_FIELD_MM[1] } else { FIELD_IN_FRONT_MM[0] };
-            (
-                LpsPoint::new(
-                    centre.x() - half(columns, pixel),
-                    centre.y() - in_front - half(rows, pixel),
-                    middle - half(slices, step),
-                ),
-                LpsVector::new(pixel, 0.0, 0.0),
-                LpsVector::new(0.0, pixel, 0.0),
-                LpsVector::new(0.0, 0.0, step),
-                slices,
-            )
+            (row, column, in_front, 0.5 * (bottom + top))
         }
-        Plane::Sagittal => {
-            let needed = (SAGITTAL_WIDTH_MM / step).ceil() as usize + 1;
-            let slices = spec.slices.unwrap_or(needed);
-            (
-                LpsPoint::new(
-                    centre.x() + half(slices, step),
-                    centre.y() - FIELD_IN_FRONT_MM[1] - half(columns, pixel),
-                    centre.z() + half(rows, pixel),
-                ),
-                LpsVector::new(0.0, pixel, 0.0),
-                LpsVector::new(0.0, 0.0, -pixel),
-                LpsVector::new(-step, 0.0, 0.0),
-                slices,
-            )
-        }
+        Plane::Sagittal => (y, -z, FIELD_IN_FRONT_MM[1], skeleton.centre.z()),
+        Plane::Coronal => (x, -z, FIELD_IN_FRONT_MM[0] + 10.0, skeleton.centre.z()),
     };
+    let needed = match spec.plane {
+        Plane::Axial => ((top - bottom) / step).ceil() as usize + 1,
+        Plane::Sagittal | Plane::Coronal => (SAGITTAL_WIDTH_MM / step).ceil() as usize + 1,
+    };
+    let slices = spec.slices.unwrap_or(needed);
+    let normal = row.cross(column);
+    let (step_i, step_j, step_k) = (row * pixel, column * pixel, normal * step);
+    let half = |n: usize| 0.5 * (n as f64 - 1.0);
+    let [left, behind, up] = spec.field_shift_mm;
+    let centre = LpsPoint::new(
+        skeleton.centre.x() + left,
+        skeleton.centre.y() - in_front + behind,
+        height + up,
+    );
+    let origin = centre - step_i * half(columns) - step_j * half(rows) - step_k * half(slices);
     // Positions are written with at most 16 characters: round, so that memory and file agree.
     Ok(Grid::new([columns, rows, slices], origin.rounded(3), step_i, step_j, step_k)?)
 }
@@ -206,21 +209,24 @@ fn slice(scene: &Scene<'_>, grid: &Grid, k: usize, out: &mut [i16]) {
     let mut rng = generator(spec.seed, Stream::Noise(k));
     match spec.modality {
         Modality::Ct => {
+            if spec.kernel == Kernel::Lung {
+                sharpen(&mut values, ni, nj, LUNG_OVERSHOOT, 0.8 / pixel);
+            }
             let mut noise: Vec<f64> =
                 (0..(ni * nj).div_ceil(2)).flat_map(|_| normal_pair(&mut rng)).collect();
             noise.truncate(ni * nj);
-            let sigma = match spec.kernel {
-                Kernel::Soft => 0.55,
-                Kernel::Bone => 0.2,
-            } / pixel;
-            let gain = blur(&mut noise, ni, nj, sigma);
+            let gain = match spec.kernel {
+                Kernel::Soft => blur(&mut noise, ni, nj, 0.55 / pixel),
+                Kernel::Bone => blur(&mut noise, ni, nj, 0.2 / pixel),
+                Kernel::Lung => sharpen(&mut noise, ni, nj, 0.9, 0.6 / pixel),
+            };
             for ((out, value), noise) in out.iter_mut().zip(&values).zip(&noise) {
                 let hu = value + noise * spec.noise / gain;
                 let stored = libm::round(hu - RESCALE_INTERCEPT).clamp(0.0, HIGHEST_STORED);
                 *out = (stored + RESCALE_INTERCEPT) as i16;
             }
         }
-        Modality::MrT1 => {
+        _ => {
             for j in 0..nj {
                 for i in 0..ni {
                     let place =
@@ -237,6 +243,21 @@ fn slice(scene: &Scene<'_>, grid: &Grid, k: usize, out: &mut [i16]) {
             }
         }
     }
+}
+
+/// Takes a share of the blurred values away and scales the rest up again: edges overshoot and
+/// noise loses its low frequencies. Returns the factor by which it changes the standard deviation
+/// of white noise.
+fn sharpen(values: &mut [f64], ni: usize, nj: usize, share: f64, sigma_pixels: f64) -> f64 {
+    let mut smooth = values.to_vec();
+    let weights = blur(&mut smooth, ni, nj, sigma_pixels);
+    for (value, smooth) in values.iter_mut().zip(&smooth) {
+        *value += share * (*value - smooth);
+    }
+    // White noise: 1 + 2 s (1 - w0) + ..., with the middle weight w0 near the kernel's gain.
+    let gain = weights * weights;
+    ((1.0 + share).powi(2) - 2.0 * (1.0 + share) * share * gain.sqrt() + share * share * gain)
+        .sqrt()
 }
 
 /// Signal left by a saturation band over the belly, which keeps its breathing out of the spine.

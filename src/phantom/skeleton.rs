@@ -1,20 +1,22 @@
 //! The chain of segments: where each body stands, and the curved coordinates along it.
 
 use glam::DVec3;
+use strum::VariantArray;
 
 use super::PhantomError;
-use super::morphometry::{S1, SEGMENTS};
+use super::morphometry::{S1, sizes_at};
 use super::random::{Stream, generator, normal_pair};
-use super::spec::{Lesion, Spec};
+use super::spec::{Deformity, DeformityKind, Lesion, LookAlike, Spec};
 use crate::geometry::LpsPoint;
-use crate::terms::Level;
+use crate::terms::{Level, SpineSection};
 
 /// One vertebra or sacral segment. Local axes: u left, v anterior, s up, from the body's centre.
 #[derive(Clone, Debug)]
 pub(super) struct Segment {
+    /// `None` for S2 and below, which have no level of their own.
     pub level: Option<Level>,
-    /// Row in the morphometry table.
-    pub row: usize,
+    /// Place along the normal spine, see [`super::morphometry`].
+    pub station: f64,
     pub origin: DVec3,
     pub left: DVec3,
     pub anterior: DVec3,
@@ -28,7 +30,13 @@ pub(super) struct Segment {
     pub pedicle: [f64; 2],
     /// Height of the disc above and below, at their middle.
     pub disc: [f64; 2],
+    /// How much deeper the endplates are hollow, mm each.
+    pub hollow: f64,
+    pub deformities: Vec<Deformity>,
     pub lesions: Vec<Lesion>,
+    pub look_alikes: Vec<LookAlike>,
+    /// Length of the ribs as a share of their normal one; 0 for none.
+    pub rib_share: f64,
 }
 
 impl Segment {
@@ -54,12 +62,17 @@ impl Segment {
 
     /// S1 and below: fused, without facets and free processes.
     pub fn is_sacral(&self) -> bool {
-        self.row >= S1
+        self.station >= S1
     }
 
-    /// T1 to T12.
+    /// T1 to T12 or T13.
     pub fn is_thoracic(&self) -> bool {
-        self.row < 12
+        self.level.is_some_and(|level| level.section() == SpineSection::Thoracic)
+    }
+
+    /// C1 to C7.
+    pub fn is_cervical(&self) -> bool {
+        self.station < -0.5
     }
 }
 
@@ -92,13 +105,14 @@ const WORLD: DVec3 = DVec3::new(-6.0, 24.0, -340.0);
 impl Skeleton {
     /// Stands the segments on each other.
     pub fn new(spec: &Spec) -> Result<Self, PhantomError> {
+        let chain = chain(spec)?;
         let rows: Vec<usize> = spec
             .levels
             .iter()
             .map(|&level| {
-                SEGMENTS
+                chain
                     .iter()
-                    .position(|sizes| sizes.level == Some(level))
+                    .position(|(own, _)| *own == Some(level))
                     .ok_or(PhantomError::LevelNotMade { level })
             })
             .collect::<Result<_, _>>()?;
@@ -108,37 +122,35 @@ impl Skeleton {
         if rows.windows(2).any(|pair| pair[1] != pair[0] + 1) {
             return Err(PhantomError::LevelsWithGap { levels: spec.levels.clone() });
         }
-        for lesion in &spec.lesions {
-            if !spec.levels.contains(&lesion.level) {
-                return Err(PhantomError::LesionOutsideLevels { level: lesion.level });
-            }
-            if lesion.kind.modality() != spec.modality {
-                return Err(PhantomError::LesionOfOtherModality {
-                    kind: lesion.kind.name(),
-                    modality: spec.modality,
-                });
-            }
-        }
+        check_changes(spec)?;
 
-        let from = first.saturating_sub(2);
-        let to = (last + 3).min(SEGMENTS.len() - 1);
+        // Neighbours are made as far as the field may reach.
+        let reach = spec.field_reach_mm();
+        let from = first.saturating_sub(2 + (reach / 25.0) as usize);
+        let to = (last + 3 + (reach / 30.0) as usize).min(chain.len() - 1);
         let mut rng = generator(spec.seed, Stream::Shape);
         // One factor per segment besides the common one: people are not scaled copies.
-        let jitter: Vec<[f64; 2]> = (from..=to).map(|_| normal_pair(&mut rng)).collect();
+        let jitter: Vec<[f64; 2]> = chain.iter().map(|_| normal_pair(&mut rng)).collect();
 
         let mut segments: Vec<Segment> = Vec::new();
-        for row in from..=to {
-            let sizes = &SEGMENTS[row];
+        for (n, &(level, station)) in chain.iter().enumerate().take(to + 1).skip(from) {
+            let sizes = sizes_at(station);
             let scale = spec.size_factor;
-            let own = jitter[row - from];
+            let own = jitter[n];
             let height = scale * (1.0 + 0.02 * own[0]);
             let width = scale * (1.0 + 0.02 * own[1]);
             let posterior = 0.5 * sizes.posterior_height * height;
-            let half_height = [posterior, posterior * sizes.wedge];
+            let deformities: Vec<Deformity> =
+                spec.deformities.iter().filter(|d| Some(d.level) == level).copied().collect();
+            let (half_height, hollow) =
+                deformed([posterior, posterior * sizes.wedge], &deformities);
             let lean = (spec.curvature * sizes.lean_deg + 0.6 * own[1]).to_radians();
-            let (sin, cos) = libm::sincos(lean);
-            let up = DVec3::new(0.0, -sin, cos);
-            let anterior = DVec3::new(0.0, -cos, -sin);
+            let lateral = spec.scoliosis.lateral_tilt_deg(station).to_radians();
+            let axial = spec.scoliosis.rotation_deg(station).to_radians();
+            let rotation = glam::DMat3::from_cols_array(&rotation_y(lateral))
+                * glam::DMat3::from_cols_array(&rotation_x(lean))
+                * glam::DMat3::from_cols_array(&rotation_z(axial));
+            let up = rotation * DVec3::Z;
             let disc_above = segments.last().map_or(sizes.disc_below * scale, |s| s.disc[1]);
             let middle = 0.5 * (half_height[0] + half_height[1]);
             let origin = match segments.last() {
@@ -151,25 +163,33 @@ impl Skeleton {
                         - up * middle
                 }
             };
+            let disc_share = spec.disc_height * (1.0 + 0.04 * own[0]);
             segments.push(Segment {
-                level: sizes.level,
-                row,
+                level,
+                station,
                 origin,
-                left: DVec3::X,
-                anterior,
+                left: rotation * DVec3::X,
+                anterior: rotation * -DVec3::Y,
                 up,
                 upper: sizes.upper.map(|w| 0.5 * w * width),
                 lower: sizes.lower.map(|w| 0.5 * w * width),
                 half_height,
                 canal: sizes.canal.map(|w| w * scale),
                 pedicle: sizes.pedicle.map(|w| w * scale),
-                disc: [disc_above, sizes.disc_below * scale],
-                lesions: spec
-                    .lesions
+                disc: [
+                    disc_above,
+                    sizes.disc_below * scale * if station < S1 { disc_share } else { 1.0 },
+                ],
+                hollow,
+                deformities,
+                lesions: spec.lesions.iter().filter(|l| Some(l.level) == level).copied().collect(),
+                look_alikes: spec
+                    .look_alikes
                     .iter()
-                    .filter(|lesion| Some(lesion.level) == sizes.level)
+                    .filter(|l| Some(l.level) == level)
                     .copied()
                     .collect(),
+                rib_share: rib_share(spec, level),
             });
         }
 
@@ -177,8 +197,8 @@ impl Skeleton {
         let asked = (first - from)..=(last - from);
         let mean =
             asked.clone().map(|n| segments[n].origin).sum::<DVec3>() / asked.clone().count() as f64;
-        let turn = glam::DMat3::from_rotation_z(-spec.turn_deg.to_radians());
-        let tilt = glam::DMat3::from_rotation_y(spec.tilt_deg.to_radians());
+        let turn = glam::DMat3::from_cols_array(&rotation_z(-spec.turn_deg.to_radians()));
+        let tilt = glam::DMat3::from_cols_array(&rotation_y(spec.tilt_deg.to_radians()));
         let rotation = tilt * turn;
         for segment in &mut segments {
             segment.origin = rotation * (segment.origin - mean) + WORLD;
@@ -190,6 +210,10 @@ impl Skeleton {
         let mut canal = DVec3::ZERO;
         for segment in &segments[asked.clone()] {
             let half = segment.half_size();
+            if segment.level == Some(Level::C2) {
+                let dens = segment.to_lps(DVec3::new(0.0, 0.0, half.z + DENS_MM)).z;
+                extent_z[1] = extent_z[1].max(dens);
+            }
             for v in [-half.y, half.y] {
                 for s in [-half.z, half.z] {
                     let z = segment.to_lps(DVec3::new(0.0, v, s)).z;
@@ -228,6 +252,12 @@ impl Skeleton {
         Along { index, share, u: d.dot(left), v: d.dot(anterior) }
     }
 
+    /// The station of a place.
+    pub fn station(&self, along: Along) -> f64 {
+        let (above, below) = (&self.segments[along.index], &self.segments[along.index + 1]);
+        above.station + (below.station - above.station) * along.share
+    }
+
     /// A size interpolated between the two segments of a place.
     pub fn blend(&self, along: Along, size: impl Fn(&Segment) -> f64) -> f64 {
         let share = along.share.clamp(0.0, 1.0);
@@ -258,18 +288,149 @@ impl Skeleton {
         [above.x, above.y]
     }
 
-    /// The height of a level's middle above `z` in segments: row numbers run on between levels.
-    pub fn row_at_z(&self, z: f64) -> f64 {
+    /// The station at a height: stations run on between segments.
+    pub fn station_at_z(&self, z: f64) -> f64 {
         let first = &self.segments[0];
         if z >= first.origin.z {
-            return first.row as f64 - (z - first.origin.z) / 35.0;
+            return first.station
+                - (z - first.origin.z) / if first.station < 0.0 { 18.0 } else { 30.0 };
         }
         for pair in self.segments.windows(2) {
             let (above, below) = (&pair[0], &pair[1]);
             if z >= below.origin.z {
-                return above.row as f64 + (above.origin.z - z) / (above.origin.z - below.origin.z);
+                let share = (above.origin.z - z) / (above.origin.z - below.origin.z);
+                return above.station + (below.station - above.station) * share;
             }
         }
-        self.segments.last().map_or(0.0, |last| last.row as f64 + (last.origin.z - z) / 25.0)
+        self.segments.last().map_or(0.0, |last| last.station + (last.origin.z - z) / 25.0)
+    }
+
+    /// The segment of a level.
+    pub fn find(&self, level: Level) -> Option<&Segment> {
+        self.segments.iter().find(|segment| segment.level == Some(level))
+    }
+}
+
+/// How far the dens stands above the body of C2, mm.
+pub(super) const DENS_MM: f64 = 17.0;
+
+// `glam` takes sine and cosine from the standard library unless told otherwise: these do not
+// depend on its features.
+fn rotation_x(angle: f64) -> [f64; 9] {
+    let (s, c) = libm::sincos(angle);
+    [1.0, 0.0, 0.0, 0.0, c, s, 0.0, -s, c]
+}
+
+fn rotation_y(angle: f64) -> [f64; 9] {
+    let (s, c) = libm::sincos(angle);
+    [c, 0.0, -s, 0.0, 1.0, 0.0, s, 0.0, c]
+}
+
+fn rotation_z(angle: f64) -> [f64; 9] {
+    let (s, c) = libm::sincos(angle);
+    [c, s, 0.0, -s, c, 0.0, 0.0, 0.0, 1.0]
+}
+
+/// Levels and stations of the spine from C1 to S5, with as many thoracic and lumbar vertebrae as
+/// the spec says.
+fn chain(spec: &Spec) -> Result<Vec<(Option<Level>, f64)>, PhantomError> {
+    let count = |name, value: u8, least: u8, most: u8, range| {
+        if (least..=most).contains(&value) {
+            Ok(usize::from(value))
+        } else {
+            Err(PhantomError::NumberOutOfRange { name, value: f64::from(value), range })
+        }
+    };
+    let thoracic = count("anatomy.thoracic", spec.anatomy.thoracic, 11, 13, "11 to 13")?;
+    let lumbar = count("anatomy.lumbar", spec.anatomy.lumbar, 4, 6, "4 to 6")?;
+    let of = |section: SpineSection| {
+        Level::VARIANTS.iter().copied().filter(move |level| level.section() == section)
+    };
+    let spread = |n: usize, count: usize, from: f64, to: f64| {
+        from + (to - from) * n as f64 / (count as f64 - 1.0)
+    };
+    let mut chain = Vec::new();
+    chain.extend(of(SpineSection::Cervical).enumerate().map(|(n, l)| (Some(l), n as f64 - 7.0)));
+    chain.extend(
+        of(SpineSection::Thoracic)
+            .take(thoracic)
+            .enumerate()
+            .map(|(n, l)| (Some(l), spread(n, thoracic, 0.0, 11.0))),
+    );
+    chain.extend(
+        of(SpineSection::Lumbar)
+            .take(lumbar)
+            .enumerate()
+            .map(|(n, l)| (Some(l), spread(n, lumbar, 12.0, 16.0))),
+    );
+    chain.push((Some(Level::S1), S1));
+    chain.extend((1..5).map(|n| (None, S1 + f64::from(n))));
+    Ok(chain)
+}
+
+/// Refuses changes that sit outside the levels or that the scanner does not show.
+fn check_changes(spec: &Spec) -> Result<(), PhantomError> {
+    let levels = spec
+        .lesions
+        .iter()
+        .map(|lesion| lesion.level)
+        .chain(spec.look_alikes.iter().map(|alike| alike.level))
+        .chain(spec.deformities.iter().map(|deformity| deformity.level));
+    for level in levels {
+        if !spec.levels.contains(&level) {
+            return Err(PhantomError::LesionOutsideLevels { level });
+        }
+    }
+    for lesion in &spec.lesions {
+        if !lesion.kind.shown_on(spec.modality) {
+            return Err(PhantomError::LesionOfOtherModality {
+                kind: lesion.kind.name(),
+                modality: spec.modality,
+            });
+        }
+    }
+    for deformity in &spec.deformities {
+        if !(0.0..=0.9).contains(&deformity.loss) {
+            return Err(PhantomError::NumberOutOfRange {
+                name: "deformities.loss",
+                value: deformity.loss,
+                range: "0 to 0.9",
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Half heights at the back and at the front, and how much deeper each endplate is hollow, mm.
+fn deformed(half_height: [f64; 2], deformities: &[Deformity]) -> ([f64; 2], f64) {
+    let [mut back, mut front] = half_height;
+    let mut hollow = 0.0;
+    for deformity in deformities {
+        let kept = 1.0 - deformity.loss;
+        match deformity.kind {
+            DeformityKind::Wedge => front *= kept,
+            DeformityKind::Biconcave => hollow += deformity.loss * 0.5 * (back + front),
+            DeformityKind::Crush => {
+                back *= kept;
+                front *= kept;
+            }
+        }
+    }
+    ([back, front], hollow)
+}
+
+/// Length of a level's ribs as a share of the normal one.
+fn rib_share(spec: &Spec, level: Option<Level>) -> f64 {
+    let Some(level) = level else { return 0.0 };
+    match level.section() {
+        SpineSection::Thoracic => {
+            let last = Level::VARIANTS
+                .iter()
+                .filter(|l| l.section() == SpineSection::Thoracic)
+                .nth(usize::from(spec.anatomy.thoracic).saturating_sub(1));
+            if last == Some(&level) { spec.anatomy.last_rib_share } else { 1.0 }
+        }
+        SpineSection::Lumbar if level == Level::L1 => spec.anatomy.lumbar_rib_share,
+        _ => 0.0,
     }
 }

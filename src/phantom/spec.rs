@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::PhantomError;
 use crate::terms::{FeatureId, Level};
 
-/// Which scanner.
+/// Which scanner and contrast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Modality {
@@ -15,6 +15,21 @@ pub enum Modality {
     Ct,
     /// MR, T1-weighted spin echo.
     MrT1,
+    /// MR, T2-weighted fast spin echo.
+    MrT2,
+    /// MR, short inversion time: fat dark.
+    MrStir,
+    /// MR gradient echo, fat and water in phase.
+    MrInPhase,
+    /// MR gradient echo, fat and water opposed.
+    MrOpposedPhase,
+}
+
+impl Modality {
+    /// Whether it is CT.
+    pub const fn is_ct(self) -> bool {
+        matches!(self, Self::Ct)
+    }
 }
 
 /// How the slices lie.
@@ -25,6 +40,8 @@ pub enum Plane {
     Axial,
     /// Rows from front to back, columns from head to foot, stack to the right.
     Sagittal,
+    /// Rows from right to left, columns from head to foot, stack to the back.
+    Coronal,
 }
 
 /// Reconstruction kernel of CT: how the noise is correlated.
@@ -35,6 +52,226 @@ pub enum Kernel {
     Soft,
     /// Sharp; noise nearly white.
     Bone,
+    /// Sharper than it can be: edges overshoot, noise rises with frequency.
+    Lung,
+}
+
+/// How the patient lies in the scanner. Coordinates stay the patient's own; the image's axes
+/// turn, as on a scanner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pose {
+    /// Head first, supine.
+    #[default]
+    Hfs,
+    /// Head first, prone.
+    Hfp,
+    /// Head first, on the left side.
+    Hfdl,
+    /// Head first, on the right side.
+    Hfdr,
+    /// Feet first, supine.
+    Ffs,
+    /// Feet first, prone.
+    Ffp,
+}
+
+/// Which way instance numbers run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceOrder {
+    /// Against the stack's normal: from the head down, from the right to the left.
+    #[default]
+    AgainstNormal,
+    /// Along the stack's normal.
+    AlongNormal,
+}
+
+/// As which kind of object slices are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectKind {
+    /// One object a slice.
+    #[default]
+    Classic,
+    /// All slices as frames of one object.
+    Enhanced,
+}
+
+/// How many vertebrae, and what their ribs are like.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Anatomy {
+    /// Vertebrae with ribs, 11 to 13.
+    pub thoracic: u8,
+    /// Lumbar vertebrae, 4 to 6.
+    pub lumbar: u8,
+    /// Length of the last ribs as a share of their normal one; 0.15 for stubs.
+    pub last_rib_share: f64,
+    /// Length of ribs at L1 as a share of a twelfth rib's; 0 for none.
+    pub lumbar_rib_share: f64,
+}
+
+impl Default for Anatomy {
+    fn default() -> Self {
+        Self { thoracic: 12, lumbar: 5, last_rib_share: 1.0, lumbar_rib_share: 0.0 }
+    }
+}
+
+/// A sideways curve.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scoliosis {
+    /// Cobb angle of the main curve, degrees; positive when it is convex to the left.
+    pub cobb_deg: f64,
+    /// Its apex, as a station of the spine: T1 is 0, T12 11, L1 12, L5 16.
+    pub apex_station: f64,
+    /// Vertebrae between the apex and each end vertebra.
+    pub half_length: f64,
+}
+
+impl Default for Scoliosis {
+    fn default() -> Self {
+        Self { cobb_deg: 0.0, apex_station: 11.0, half_length: 4.0 }
+    }
+}
+
+impl Scoliosis {
+    /// Sideways tilt of a segment, degrees: half the Cobb angle at each end vertebra, none at the
+    /// apex, fading beyond into the curves that balance it.
+    pub(super) fn lateral_tilt_deg(&self, station: f64) -> f64 {
+        let x = (station - self.apex_station) / self.half_length.max(1.0);
+        let wave = libm::sin(0.5 * std::f64::consts::PI * x.clamp(-2.0, 2.0));
+        -0.5 * self.cobb_deg * wave
+    }
+
+    /// Turn of a segment about its axis, degrees: the body turns to the convex side, most at the
+    /// apex (about a third of the Cobb angle).
+    pub(super) fn rotation_deg(&self, station: f64) -> f64 {
+        let x = (station - self.apex_station) / self.half_length.max(1.0);
+        let share = (1.0 - (0.5 * x) * (0.5 * x)).max(0.0);
+        0.33 * self.cobb_deg * share * share
+    }
+}
+
+/// How a body has lost height.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeformityKind {
+    /// In front.
+    Wedge,
+    /// In the middle.
+    Biconcave,
+    /// In front and behind; from a loss of three quarters on it is a plana.
+    Crush,
+}
+
+impl DeformityKind {
+    /// The name used in truth files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wedge => "wedge",
+            Self::Biconcave => "biconcave",
+            Self::Crush => "crush",
+        }
+    }
+}
+
+/// Height lost by one body. Whether it is old or new is told by what else the spec puts there.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deformity {
+    /// Which body.
+    pub level: Level,
+    /// Where its height is lost.
+    pub kind: DeformityKind,
+    /// Share of the height lost where it is lost, 0 to 0.9.
+    pub loss: f64,
+}
+
+/// Where in the vertebra a lesion's centre lies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LesionSite {
+    /// In the body, at [`Lesion::place`].
+    #[default]
+    Body,
+    /// In the middle of the pedicle of the side that `place[0]` points to.
+    Pedicle,
+    /// In the lamina and articular pillar of that side.
+    Lamina,
+    /// In the spinous process.
+    SpinousProcess,
+}
+
+/// What looks like a lesion and is none.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LookAlikeKind {
+    /// Compact bone in the marrow, about 1100 HU, spiky at its edge.
+    BoneIsland,
+    /// Fat between thick upright trabeculae.
+    Haemangioma,
+    /// A spur at the rim of the upper endplate, on the side of `place[0]`.
+    Osteophyte,
+    /// Dense band at the lower endplate.
+    EndplateSclerosis,
+    /// Dense articular processes.
+    FacetSclerosis,
+    /// Disc in the body, with a dense rim, through the upper endplate.
+    SchmorlNode,
+    /// A wide basivertebral vein.
+    BasivertebralVein,
+    /// Bone cement.
+    Cement,
+    /// A screw through each pedicle.
+    Screw,
+    /// Endplate change with oedema (MR).
+    ModicOne,
+    /// Endplate change with fat (MR).
+    ModicTwo,
+    /// Endplate change with sclerosis.
+    ModicThree,
+    /// An island of fat in the marrow.
+    FocalFat,
+    /// An island of red marrow.
+    RedMarrow,
+}
+
+impl LookAlikeKind {
+    /// The name used in truth files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BoneIsland => "bone_island",
+            Self::Haemangioma => "haemangioma",
+            Self::Osteophyte => "osteophyte",
+            Self::EndplateSclerosis => "endplate_sclerosis",
+            Self::FacetSclerosis => "facet_sclerosis",
+            Self::SchmorlNode => "schmorl_node",
+            Self::BasivertebralVein => "basivertebral_vein",
+            Self::Cement => "cement",
+            Self::Screw => "screw",
+            Self::ModicOne => "modic_one",
+            Self::ModicTwo => "modic_two",
+            Self::ModicThree => "modic_three",
+            Self::FocalFat => "focal_fat",
+            Self::RedMarrow => "red_marrow",
+        }
+    }
+}
+
+/// A look-alike in one vertebra.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LookAlike {
+    /// Which vertebra.
+    pub level: Level,
+    /// Which kind.
+    pub kind: LookAlikeKind,
+    /// Centre in the body, as [`Lesion::place`]; kinds with a place of their own use what they can.
+    pub place: [f64; 3],
+    /// Radius, mm; depth of a band or node.
+    pub radius_mm: f64,
 }
 
 /// What lies around the spine besides fat and muscle.
@@ -43,14 +280,18 @@ pub enum Kernel {
 pub enum Surrounding {
     /// Aorta and vena cava with plain blood.
     Vessels,
-    /// Contrast medium in the aorta (CT).
+    /// Contrast medium in the vessels and organs (CT).
     ContrastMedium,
+    /// Calcium in the wall of the aorta (CT).
+    VascularCalcium,
     /// Ribs of thoracic levels.
     Ribs,
     /// Skin and, behind it, air; without it the field is filled with tissue.
     BodyOutline,
-    /// Couch behind the patient (CT, with the outline).
+    /// Couch behind the patient (CT, supine, with the outline).
     Couch,
+    /// Arms beside the trunk (with the outline).
+    Arms,
 }
 
 /// A lesion's kind with its strength.
@@ -62,6 +303,19 @@ pub enum LesionKind {
         /// Above the marrow around it, HU, in the core.
         contrast_hu: f64,
     },
+    /// Marrow replaced by tissue without trabeculae (CT); where it reaches a wall the cortex is
+    /// lost.
+    Lytic {
+        /// HU of the tissue in the core.
+        tissue_hu: f64,
+    },
+    /// Lytic core with dense islands and rim (CT).
+    Mixed {
+        /// Above the marrow, HU, of the dense parts.
+        contrast_hu: f64,
+        /// HU of the tissue between.
+        tissue_hu: f64,
+    },
     /// Posterior wall pushed into the canal and open (CT).
     PosteriorWallBreach {
         /// How far the wall stands behind its place, mm.
@@ -69,10 +323,25 @@ pub enum LesionKind {
         /// Width of the opening in the cortex, mm; 0 for a bulge with whole cortex.
         gap_mm: f64,
     },
-    /// Marrow fat replaced (MR T1).
+    /// Soft tissue in the canal behind the wall.
+    EpiduralMass {
+        /// Its depth at the middle, mm.
+        thickness_mm: f64,
+    },
+    /// Soft tissue beside the body, on the side that `place[0]` points to.
+    ParavertebralMass {
+        /// How far it stands out from the wall, mm.
+        thickness_mm: f64,
+    },
+    /// Marrow fat replaced (MR): dark on T1, bright on STIR, no loss on opposed phase.
     T1Replacement {
-        /// Signal of the core as a share of the marrow around it.
+        /// T1 signal of the core as a share of the marrow around it.
         signal_share: f64,
+    },
+    /// Oedema (MR): fat kept, water added.
+    Oedema {
+        /// Share of the marrow that is water more than before, 0 to 1.
+        water_share: f64,
     },
 }
 
@@ -81,30 +350,48 @@ impl LesionKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sclerotic { .. } => "sclerotic",
+            Self::Lytic { .. } => "lytic",
+            Self::Mixed { .. } => "mixed",
             Self::PosteriorWallBreach { .. } => "posterior_wall_breach",
+            Self::EpiduralMass { .. } => "epidural_mass",
+            Self::ParavertebralMass { .. } => "paravertebral_mass",
             Self::T1Replacement { .. } => "t1_replacement",
+            Self::Oedema { .. } => "oedema",
         }
     }
 
-    /// The feature that ought to see it.
-    pub const fn feature(self) -> FeatureId {
+    /// The feature that ought to see it on a modality.
+    pub const fn feature(self, modality: Modality) -> FeatureId {
         match self {
             Self::Sclerotic { .. } => FeatureId::ScleroticDensity,
+            Self::Lytic { .. } => FeatureId::LyticDensity,
+            Self::Mixed { .. } => FeatureId::MixedDensity,
             Self::PosteriorWallBreach { .. } => FeatureId::PosteriorWallDisruption,
-            Self::T1Replacement { .. } => FeatureId::T1MarrowSignalDrop,
+            Self::EpiduralMass { .. } => FeatureId::EpiduralSoftTissue,
+            Self::ParavertebralMass { .. } => FeatureId::ExtraosseousSoftTissue,
+            Self::T1Replacement { .. } => match modality {
+                Modality::MrT2 | Modality::MrStir => FeatureId::MarrowOedema,
+                Modality::MrInPhase | Modality::MrOpposedPhase => FeatureId::OpposedPhaseDrop,
+                Modality::Ct | Modality::MrT1 => FeatureId::T1MarrowSignalDrop,
+            },
+            Self::Oedema { .. } => FeatureId::MarrowOedema,
         }
     }
 
-    /// The modality on which it can be made.
-    pub const fn modality(self) -> Modality {
+    /// Whether it can be made on a modality.
+    pub const fn shown_on(self, modality: Modality) -> bool {
         match self {
-            Self::Sclerotic { .. } | Self::PosteriorWallBreach { .. } => Modality::Ct,
-            Self::T1Replacement { .. } => Modality::MrT1,
+            Self::Sclerotic { .. }
+            | Self::Lytic { .. }
+            | Self::Mixed { .. }
+            | Self::PosteriorWallBreach { .. } => modality.is_ct(),
+            Self::EpiduralMass { .. } | Self::ParavertebralMass { .. } => true,
+            Self::T1Replacement { .. } | Self::Oedema { .. } => !modality.is_ct(),
         }
     }
 }
 
-/// One lesion in one vertebral body.
+/// One lesion in one vertebra.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lesion {
@@ -117,6 +404,9 @@ pub struct Lesion {
     pub place: [f64; 3],
     /// Mean radius of the irregular blob, mm; for a wall breach the radius of the bulge.
     pub radius_mm: f64,
+    /// In which part its centre lies.
+    #[serde(default)]
+    pub site: LesionSite,
 }
 
 /// A phantom study, as data. The same value gives the same bytes.
@@ -142,8 +432,16 @@ pub struct Spec {
     pub slice_thickness_mm: f64,
     /// Distance of slice centres, mm.
     pub slice_spacing_mm: f64,
-    /// Number of slices; `None` for as many as cover the levels (axial) or 60 mm (sagittal).
+    /// Number of slices; `None` for as many as cover the levels (axial) or 60 mm (else).
     pub slices: Option<usize>,
+    /// The field's centre moved from its place by this much, mm: left, backward, up.
+    pub field_shift_mm: [f64; 3],
+    /// How the patient lies.
+    pub pose: Pose,
+    /// Which way instance numbers run.
+    pub order: InstanceOrder,
+    /// One object a slice, or one for all.
+    pub objects: ObjectKind,
     /// In-plane resolution, full width at half maximum, mm.
     pub in_plane_fwhm_mm: f64,
     /// Noise texture of CT; MR ignores it.
@@ -154,33 +452,41 @@ pub struct Spec {
     pub marrow: f64,
     /// Size of the skeleton, 1 for the mean of the morphometry table.
     pub size_factor: f64,
+    /// How many vertebrae, what ribs.
+    pub anatomy: Anatomy,
+    /// Thickness of cortex and endplates as a share of the normal one; below 1 in osteoporosis.
+    pub cortex: f64,
+    /// Height of the discs as a share of the normal one.
+    pub disc_height: f64,
     /// Share of the normal lordosis and kyphosis, 1 for normal.
     pub curvature: f64,
+    /// Sideways curve.
+    pub scoliosis: Scoliosis,
     /// The patient turned about the long axis, degrees (front to the patient's left).
     pub turn_deg: f64,
     /// The patient tilted sideways, degrees (head to the patient's left).
     pub tilt_deg: f64,
     /// What lies around the spine.
     pub surroundings: BTreeSet<Surrounding>,
+    /// Bodies that have lost height.
+    pub deformities: Vec<Deformity>,
     /// Lesions.
     pub lesions: Vec<Lesion>,
+    /// What looks like a lesion and is none.
+    pub look_alikes: Vec<LookAlike>,
 }
 
 impl Spec {
-    /// Names of the built-in studies, with what they show.
-    pub const BUILT_IN: [(&'static str, &'static str); 5] = [
-        (
-            "ct_thoracolumbar",
-            "CT, T1 to S1, 512 x 512 x 300 voxels, 1.75 mm; two sclerotic lesions",
-        ),
-        (
-            "ct_lumbar",
-            "CT, T12 to S1, small field, 3 mm; sclerotic L2, broken posterior wall of L4",
-        ),
-        ("ct_lumbar_normal", "the same without lesions"),
-        ("mr_t1_lumbar", "sagittal T1, T12 to S1, 4 mm; marrow of L3 replaced"),
-        ("mr_t1_lumbar_normal", "the same without lesions"),
-    ];
+    /// How far the field may reach above and below the levels asked for, mm.
+    pub(super) fn field_reach_mm(&self) -> f64 {
+        match self.plane {
+            Plane::Axial => match self.slices {
+                Some(slices) => 0.5 * slices as f64 * self.slice_spacing_mm,
+                None => self.field_shift_mm[2].abs(),
+            },
+            Plane::Sagittal | Plane::Coronal => 0.5 * self.size[1] as f64 * self.pixel_spacing_mm,
+        }
+    }
 
     /// Reads a spec from JSON. A key `"base"` names a built-in study; the other keys then replace
     /// its fields, and those left out stay.
@@ -205,152 +511,4 @@ impl Spec {
         }
         serde_json::from_value(fields).map_err(wrong)
     }
-
-    /// The built-in study of that name.
-    pub fn built_in(name: &str) -> Option<Self> {
-        match name {
-            "ct_lumbar" => Some(Self::ct_lumbar()),
-            "ct_lumbar_normal" => {
-                Some(Self { name: name.to_owned(), lesions: Vec::new(), ..Self::ct_lumbar() })
-            }
-            "ct_thoracolumbar" => Some(Self::ct_thoracolumbar()),
-            "mr_t1_lumbar" => Some(Self::mr_t1_lumbar()),
-            "mr_t1_lumbar_normal" => {
-                Some(Self { name: name.to_owned(), lesions: Vec::new(), ..Self::mr_t1_lumbar() })
-            }
-            _ => None,
-        }
-    }
-
-    /// Axial lumbar CT, T12 to S1, a field of 176 mm about the spine, 3 mm slices, soft kernel;
-    /// L2 with a sclerotic lesion, L4 with a broken, bulging posterior wall.
-    pub fn ct_lumbar() -> Self {
-        Self {
-            name: "ct_lumbar".to_owned(),
-            seed: 20260101,
-            modality: Modality::Ct,
-            plane: Plane::Axial,
-            levels: LUMBAR.to_vec(),
-            size: [160, 160],
-            pixel_spacing_mm: 1.1,
-            slice_thickness_mm: 3.0,
-            slice_spacing_mm: 3.0,
-            slices: None,
-            in_plane_fwhm_mm: 1.2,
-            kernel: Kernel::Soft,
-            noise: 11.0,
-            marrow: 150.0,
-            size_factor: 1.0,
-            curvature: 1.0,
-            turn_deg: 2.0,
-            tilt_deg: 1.5,
-            surroundings: BTreeSet::from([
-                Surrounding::Vessels,
-                Surrounding::Ribs,
-                Surrounding::BodyOutline,
-            ]),
-            lesions: vec![
-                Lesion {
-                    level: Level::L2,
-                    kind: LesionKind::Sclerotic { contrast_hu: 320.0 },
-                    place: [0.3, 0.1, 0.05],
-                    radius_mm: 9.0,
-                },
-                Lesion {
-                    level: Level::L4,
-                    kind: LesionKind::PosteriorWallBreach { bulge_mm: 5.0, gap_mm: 11.0 },
-                    place: [-0.2, -1.0, 0.0],
-                    radius_mm: 14.0,
-                },
-            ],
-        }
-    }
-
-    /// Axial CT of the trunk, T1 to S1 wholly in view, 512 by 512 by 300 voxels, soft kernel;
-    /// sclerotic lesions in T8 and L3.
-    pub fn ct_thoracolumbar() -> Self {
-        let lesion = |level, radius_mm, contrast_hu, place| Lesion {
-            level,
-            kind: LesionKind::Sclerotic { contrast_hu },
-            place,
-            radius_mm,
-        };
-        Self {
-            name: "ct_thoracolumbar".to_owned(),
-            levels: THORACOLUMBAR.to_vec(),
-            size: [512, 512],
-            pixel_spacing_mm: 0.75,
-            slice_thickness_mm: 2.0,
-            slice_spacing_mm: 1.75,
-            slices: Some(300),
-            in_plane_fwhm_mm: 1.1,
-            noise: 14.0,
-            surroundings: BTreeSet::from([
-                Surrounding::Vessels,
-                Surrounding::Ribs,
-                Surrounding::BodyOutline,
-                Surrounding::Couch,
-            ]),
-            lesions: vec![
-                lesion(Level::T8, 6.0, 260.0, [-0.3, 0.2, 0.1]),
-                lesion(Level::L3, 9.0, 180.0, [0.2, -0.2, -0.2]),
-            ],
-            ..Self::ct_lumbar()
-        }
-    }
-
-    /// Sagittal lumbar T1, T12 to S1 in view, 15 slices of 4 mm; the marrow of L3 is replaced.
-    pub fn mr_t1_lumbar() -> Self {
-        Self {
-            name: "mr_t1_lumbar".to_owned(),
-            seed: 20260102,
-            modality: Modality::MrT1,
-            plane: Plane::Sagittal,
-            levels: LUMBAR.to_vec(),
-            size: [224, 224],
-            pixel_spacing_mm: 1.25,
-            slice_thickness_mm: 4.0,
-            slice_spacing_mm: 4.4,
-            slices: Some(15),
-            in_plane_fwhm_mm: 1.3,
-            kernel: Kernel::Soft,
-            noise: 22.0,
-            marrow: 600.0,
-            size_factor: 1.0,
-            curvature: 1.0,
-            turn_deg: 1.0,
-            tilt_deg: -1.0,
-            surroundings: BTreeSet::from([Surrounding::Vessels, Surrounding::BodyOutline]),
-            lesions: vec![Lesion {
-                level: Level::L3,
-                kind: LesionKind::T1Replacement { signal_share: 0.42 },
-                place: [0.0, 0.0, 0.0],
-                radius_mm: 34.0,
-            }],
-        }
-    }
 }
-
-const LUMBAR: [Level; 7] =
-    [Level::T12, Level::L1, Level::L2, Level::L3, Level::L4, Level::L5, Level::S1];
-
-const THORACOLUMBAR: [Level; 18] = [
-    Level::T1,
-    Level::T2,
-    Level::T3,
-    Level::T4,
-    Level::T5,
-    Level::T6,
-    Level::T7,
-    Level::T8,
-    Level::T9,
-    Level::T10,
-    Level::T11,
-    Level::T12,
-    Level::L1,
-    Level::L2,
-    Level::L3,
-    Level::L4,
-    Level::L5,
-    Level::S1,
-];

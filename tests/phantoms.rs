@@ -1,0 +1,104 @@
+//! Phantoms as files: what is written, our own reader reads back.
+
+use osteoflag::phantom::{InstanceOrder, Modality, ObjectKind, Phantom, Plane, Pose, Spec};
+use osteoflag::terms::Level;
+use osteoflag::volume::{Image, LoadLimits, MrVoxels, load};
+use osteoflag::{discover, phantom, series};
+
+/// A quick series of two levels.
+fn small(modality: Modality) -> Spec {
+    let base = if modality == Modality::Ct { Spec::ct_lumbar() } else { Spec::mr_t1_lumbar() };
+    Spec {
+        modality,
+        plane: Plane::Axial,
+        levels: vec![Level::L2, Level::L3],
+        size: [40, 36],
+        pixel_spacing_mm: 3.0,
+        slice_thickness_mm: 6.0,
+        slice_spacing_mm: 9.0,
+        slices: Some(8),
+        lesions: vec![],
+        ..base
+    }
+}
+
+fn read_back(made: &Phantom) -> Image {
+    let folder = tempfile::tempdir().unwrap();
+    phantom::write(made, folder.path()).unwrap();
+    let files = discover::discover(folder.path()).unwrap().files;
+    let intake = series::read(&files, &|_| {});
+    assert_eq!(intake.studies.len(), 1);
+    assert_eq!(intake.studies[0].series.len(), 1);
+    let series = intake.studies[0].series[0].clone();
+    load(&series, &LoadLimits { max_bytes: 1 << 30 }).unwrap().image
+}
+
+/// The same place gives the same value in memory and from the files.
+fn assert_same(made: &Phantom, read: &Image) {
+    let value = |image: &Image, at: usize| match image {
+        Image::Ct(volume) => f64::from(volume.voxels[at]),
+        Image::Mr { voxels: MrVoxels::Unsigned(v), slope, intercept, .. } => {
+            f64::from(v[at]) * f64::from(*slope) + f64::from(*intercept)
+        }
+        Image::Mr { .. } => panic!("phantoms store unsigned values"),
+    };
+    let grid = read.grid();
+    assert_eq!(grid.len(), made.grid.len());
+    for k in 0..grid.nk() {
+        for j in 0..grid.nj() {
+            for i in 0..grid.ni() {
+                let voxel = osteoflag::geometry::VoxelIndex { i, j, k };
+                let there = made.grid.nearest(grid.voxel_to_lps(voxel)).unwrap();
+                assert!(
+                    made.grid.voxel_to_lps(there).distance(grid.voxel_to_lps(voxel)) < 1e-3,
+                    "{voxel:?}"
+                );
+                let expected = f64::from(made.voxels[made.grid.offset(there)]);
+                assert!((value(read, grid.offset(voxel)) - expected).abs() < 0.01);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_pose_and_order_reads_back_at_its_place() {
+    for (pose, order) in [
+        (Pose::Hfs, InstanceOrder::AlongNormal),
+        (Pose::Hfp, InstanceOrder::AgainstNormal),
+        (Pose::Hfdl, InstanceOrder::AlongNormal),
+        (Pose::Hfdr, InstanceOrder::AgainstNormal),
+        (Pose::Ffp, InstanceOrder::AgainstNormal),
+    ] {
+        let made = phantom::generate(&Spec { pose, order, ..small(Modality::Ct) }).unwrap();
+        assert_same(&made, &read_back(&made));
+    }
+}
+
+#[test]
+fn enhanced_objects_read_back_as_classic_ones_do() {
+    for modality in [Modality::Ct, Modality::MrT1, Modality::MrStir] {
+        let spec = Spec { objects: ObjectKind::Enhanced, ..small(modality) };
+        let made = phantom::generate(&spec).unwrap();
+        assert_same(&made, &read_back(&made));
+    }
+}
+
+#[test]
+fn coronal_and_sagittal_stacks_read_back() {
+    for plane in [Plane::Coronal, Plane::Sagittal] {
+        let made = phantom::generate(&Spec { plane, ..small(Modality::MrT2) }).unwrap();
+        assert_same(&made, &read_back(&made));
+    }
+}
+
+#[test]
+fn a_case_of_a_population_is_the_same_for_the_same_seed_and_stays_in_its_spectrum() {
+    for case in 1..200 {
+        let spec = phantom::cohort_case(5, case);
+        assert_eq!(spec, phantom::cohort_case(5, case));
+        assert!(spec.marrow >= 15.0 && spec.scoliosis.cobb_deg.abs() <= 40.0);
+        let touched = spec.lesions.len() + spec.look_alikes.len() + spec.deformities.len();
+        assert!(2 * touched <= spec.levels.len(), "case {case}: {touched} of {:?}", spec.levels);
+    }
+    assert_ne!(phantom::cohort_case(5, 1), phantom::cohort_case(6, 1));
+}
