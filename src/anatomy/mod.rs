@@ -3,6 +3,7 @@
 //! One type, two providers (heuristic now, imported label maps later).
 
 pub mod ct;
+pub mod levels;
 mod model;
 pub mod mr;
 mod surface;
