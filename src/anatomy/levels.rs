@@ -311,8 +311,9 @@ fn marginals(chain: &[Link], anchors: &[&Anchor]) -> Vec<[f64; STATES]> {
     let weights: Vec<[f64; STATES]> = (0..places)
         .map(|place| {
             let link = place.checked_sub(first).and_then(|at| chain.get(at));
-            let own =
-                anchors.iter().filter(|a| isize::try_from(place) == Ok(a.position + first as isize));
+            let own = anchors
+                .iter()
+                .filter(|a| isize::try_from(place) == Ok(a.position + first as isize));
             emission(link, own)
         })
         .collect();

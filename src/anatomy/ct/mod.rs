@@ -13,6 +13,7 @@
 
 mod body;
 mod body_volume;
+mod bones;
 mod canal;
 mod canal_map;
 mod canal_path;
@@ -25,6 +26,7 @@ mod ends;
 mod outline;
 mod patient;
 mod rhythm;
+mod ribs;
 mod sections;
 mod signals;
 mod spine_line;
@@ -63,6 +65,7 @@ pub fn find(volume: &Volume<i16>) -> Anatomy {
     vertebrae::number(&mut anatomy.vertebrae);
     sections::guess_sections(&coarse, &mut anatomy.vertebrae);
     doubts::add_doubts(&mut anatomy, &coarse, &line);
+    bones::look(&mut anatomy, volume, &coarse);
     anatomy
 }
 
