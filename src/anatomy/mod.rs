@@ -8,5 +8,8 @@ mod model;
 pub mod mr;
 mod surface;
 
-pub use model::{Anatomy, Canal, CanalSection, Disc, Vertebra, VertebraId, VertebralBody};
+pub use model::{
+    Anatomy, BoneRegion, Bones, Canal, CanalSection, Disc, Foreign, Vertebra, VertebraId,
+    VertebralBody,
+};
 pub use surface::{BodyPosition, BodySurface, EndplateSurface, OUTLINE_DIRECTIONS};

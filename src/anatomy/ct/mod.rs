@@ -23,6 +23,7 @@ mod disc_evidence;
 mod doubts;
 mod endplates;
 mod ends;
+mod metal;
 mod outline;
 mod patient;
 mod rhythm;
@@ -66,6 +67,7 @@ pub fn find(volume: &Volume<i16>) -> Anatomy {
     sections::guess_sections(&coarse, &mut anatomy.vertebrae);
     doubts::add_doubts(&mut anatomy, &coarse, &line);
     bones::look(&mut anatomy, volume, &coarse);
+    anatomy.foreign = metal::foreign(volume, &mut anatomy.vertebrae);
     anatomy
 }
 
