@@ -103,10 +103,13 @@ pub enum ProblemCode {
     SpinePartlyFollowed,
     NoLevelAnchor,
     SingleLevelAnchor,
+    LevelAnchorsDisagree,
+    LevelCountBroken,
     VertebraCutByField,
     AnatomyFromMasks,
     MasksDisagreeWithImage,
     MaskIncomplete,
+    MetalOrCement,
     // Findings
     NotMerged,
     // Run
@@ -229,6 +232,15 @@ impl ProblemCode {
             }
             Self::SingleLevelAnchor => {
                 "A single anchor names the levels. With a transitional vertebra all names would shift by one."
+            }
+            Self::LevelAnchorsDisagree => {
+                "Two anchors of the levels contradict each other: a transitional vertebra, or a vertebra missed or counted twice. The levels between them are not named; the candidates list what they may be. Count by hand, best on a scan of the whole spine."
+            }
+            Self::LevelCountBroken => {
+                "The distances of the vertebrae do not tell how many lie between some of them and the anchor. Those are counted, not named."
+            }
+            Self::MetalOrCement => {
+                "Metal or cement, or streaks of metal, lie in or at the vertebra. Densities there are not those of bone, and outlines may be wrong."
             }
             Self::VertebraCutByField => {
                 "The vertebra is cut by the edge of the field of view. Its centre is that of the visible part."

@@ -5,6 +5,7 @@
 pub mod ct;
 mod measurements;
 pub mod imported;
+pub mod levels;
 mod model;
 pub mod mr;
 mod surface;
@@ -12,5 +13,8 @@ mod surface;
 pub use measurements::{
     BodyMeasurements, HEIGHT_PLACE, MeasuredLength, PosteriorCorner, SurfaceErrors,
 };
-pub use model::{Anatomy, Canal, CanalSection, Disc, Vertebra, VertebraId, VertebralBody};
+pub use model::{
+    Anatomy, BoneRegion, Bones, Canal, CanalSection, Disc, Foreign, Vertebra, VertebraId,
+    VertebralBody,
+};
 pub use surface::{BodyPosition, BodySurface, EndplateSurface, OUTLINE_DIRECTIONS};

@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::measurements::BodyMeasurements;
 use super::surface::BodySurface;
-use crate::geometry::{Frame, LpsPoint};
-use crate::kernels::BitMask;
+use crate::geometry::{Frame, Grid, LpsPoint};
+use crate::kernels::{Array3, BitMask};
 use crate::problem::Problem;
 use crate::role::TissueQuotients;
-use crate::terms::{Level, Provider, SpineSection};
-use crate::units::{Millimetres, Share};
+use crate::terms::{Level, Provider, Region, Side, SpineSection};
+use crate::units::{CubicMillimetres, Millimetres, Share};
 
 /// Name of a vertebra within one series: `v1` is the lowest found, counted towards the head.
 #[derive(
@@ -44,8 +44,60 @@ pub struct Anatomy {
     /// vessels full of contrast medium that touch bone may be in it: good for "is there bone
     /// here", not for measuring.
     pub bone: Option<BitMask>,
+    /// Bones outside the vertebrae (CT), as far as they were told; `None` where none was looked for.
+    pub bones: Option<Bones>,
+    /// What is not bone (CT): metal, cement and streaks; `None` where none was found.
+    pub foreign: Option<Foreign>,
     /// What could not be found or followed, and where.
     pub problems: Vec<Problem>,
+}
+
+/// Bones outside the vertebrae as a label map on a coarse grid.
+#[derive(Clone, Debug)]
+pub struct Bones {
+    /// Where the labels lie: isotropic, axes of the patient.
+    pub grid: Grid,
+    /// 0 where there is none or a vertebra, else 1 + the place in `regions`.
+    pub labels: Array3<u8>,
+    /// The bones.
+    pub regions: Vec<BoneRegion>,
+}
+
+/// One bone, as far as it is in view.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BoneRegion {
+    /// Which bone; [`Region::Other`] where it could not be told.
+    pub region: Region,
+    /// Its side, where it has one and it could be told.
+    pub side: Option<Side>,
+    /// The vertebra that a rib belongs to.
+    pub vertebra: Option<VertebraId>,
+    /// Centre of the part in view.
+    pub centroid: LpsPoint,
+    /// Volume of the part in view; marrow that is no denser than soft tissue is left out.
+    pub volume: CubicMillimetres,
+    /// How sure the name is.
+    pub confidence: Share,
+}
+
+impl Bones {
+    /// The bone at a place in the patient.
+    pub fn at(&self, point: LpsPoint) -> Option<&BoneRegion> {
+        let at = self.grid.nearest(point)?;
+        let label = usize::from(self.labels.at(at.i, at.j, at.k));
+        self.regions.get(label.checked_sub(1)?)
+    }
+}
+
+/// What is not bone, on the grid of the series.
+#[derive(Clone, Debug)]
+pub struct Foreign {
+    /// Metal, or contrast medium as dense as metal.
+    pub metal: Option<BitMask>,
+    /// Cement in vertebral bodies.
+    pub cement: Option<BitMask>,
+    /// Where streaks of metal are expected, without the metal.
+    pub streaks: Option<BitMask>,
 }
 
 impl Anatomy {
@@ -58,6 +110,8 @@ impl Anatomy {
             tissue_quotients: None,
             body_outline: None,
             bone: None,
+            bones: None,
+            foreign: None,
             problems: Vec::new(),
         }
     }

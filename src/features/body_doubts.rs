@@ -2,6 +2,7 @@
 
 use crate::anatomy::{Anatomy, Vertebra, VertebralBody};
 use crate::geometry::{LocalPoint, LpsPoint};
+use crate::problem::ProblemCode;
 use crate::terms::{Reason, SpineSection};
 
 /// An endplate found on the far side of the disc is moved to this far from the disc's middle, mm:
@@ -35,6 +36,9 @@ pub(super) fn measurable_body(
     let vertebra = anatomy.vertebrae.get(n).ok_or(Reason::SpineNotFound)?;
     if let Some(reason) = section_refused(vertebra) {
         return Err(reason);
+    }
+    if vertebra.problems.iter().any(|problem| problem.code == ProblemCode::MetalOrCement) {
+        return Err(Reason::MetalOrCement);
     }
     if vertebra.fraction_in_view.get() < least.fraction_in_view {
         return Err(Reason::PartlyOutsideFieldOfView);

@@ -4,7 +4,6 @@ use super::coarse::Coarse;
 use super::spine_line::SpineLine;
 use crate::anatomy::model::{Anatomy, Vertebra};
 use crate::problem::{Problem, ProblemCode, Severity};
-use crate::terms::SpineSection;
 
 /// Length of field beyond the followed spine that is worth a word, mm: more than a cut vertebra.
 const UNFOLLOWED_MM: f64 = 40.0;
@@ -29,19 +28,6 @@ pub fn add_doubts(anatomy: &mut Anatomy, coarse: &Coarse, line: &SpineLine) {
     }
     unfollowed_ends(anatomy, coarse, line);
     gaps(anatomy);
-    if anatomy.vertebrae.first().and_then(|v| v.section_guess) == Some(SpineSection::Sacral) {
-        anatomy.problems.push(Problem::new(
-            ProblemCode::NoLevelAnchor,
-            Severity::Note,
-            "the lowest body slopes like the sacrum, but slope alone does not name a level; candidates are given",
-        ));
-    } else {
-        anatomy.problems.push(Problem::new(
-            ProblemCode::NoLevelAnchor,
-            Severity::Note,
-            "no anchor that this version can use names the levels",
-        ));
-    }
 }
 
 /// Stretches of the field beyond the lowest and highest vertebra that hold tissue.

@@ -13,6 +13,7 @@
 
 mod body;
 mod body_volume;
+mod bones;
 mod canal;
 mod canal_map;
 mod canal_path;
@@ -23,10 +24,12 @@ mod disc_space;
 mod doubts;
 mod endplates;
 mod ends;
+mod metal;
 mod outline;
 mod patient;
 mod rhythm;
 mod sampling;
+mod ribs;
 mod sections;
 mod signals;
 mod spine_line;
@@ -65,6 +68,8 @@ pub fn find(volume: &Volume<i16>) -> Anatomy {
     vertebrae::number(&mut anatomy.vertebrae);
     sections::guess_sections(&coarse, &mut anatomy.vertebrae);
     doubts::add_doubts(&mut anatomy, &coarse, &line);
+    bones::look(&mut anatomy, volume, &coarse);
+    anatomy.foreign = metal::foreign(volume, &mut anatomy.vertebrae);
     anatomy
 }
 

@@ -1,10 +1,10 @@
-//! Which part of the spine a vertebra belongs to, by its size, its slope and the lung beside it;
-//! levels that may be meant. No level is named: that takes an anchor.
+//! Which part of the spine a vertebra belongs to, by its size, its slope and the lung beside it. No
+//! level is named: that takes an anchor.
 
 use super::coarse::Coarse;
 use crate::anatomy::model::Vertebra;
 use crate::geometry::LocalPoint;
-use crate::terms::{Level, SpineSection};
+use crate::terms::SpineSection;
 
 /// Share of lung on either side of the body from which it is thoracic. Measured: 0.26 and more on
 /// one side in the chest, 0.13 at most in the neck, 0.1 beside the lowest rib.
@@ -20,7 +20,7 @@ const LITTLE_LUNG_SHARE: f64 = 0.06;
 /// body is sacral: measured 0.77 and 0.79 at S1, 0.44 and 0.53 at L5.
 const SACRAL_SLOPE: f64 = 0.65;
 
-/// Fills `section_guess` and, where the sacrum is likely in view, `level_candidates`.
+/// Fills `section_guess`.
 pub fn guess_sections(coarse: &Coarse, vertebrae: &mut [Vertebra]) {
     let guesses: Vec<Option<SpineSection>> =
         (0..vertebrae.len()).map(|n| by_size(coarse, vertebrae, n)).collect();
@@ -44,33 +44,6 @@ pub fn guess_sections(coarse: &Coarse, vertebrae: &mut [Vertebra]) {
                 vertebra.section_guess = Some(section);
             }
         }
-    }
-    candidates(vertebrae);
-}
-
-/// With a sacral body at the lower end, the levels above it count from there; one up and one down
-/// stay possible, because a slope is no anchor.
-fn candidates(vertebrae: &mut [Vertebra]) {
-    const UPWARD: [Level; 9] = [
-        Level::S1,
-        Level::L5,
-        Level::L4,
-        Level::L3,
-        Level::L2,
-        Level::L1,
-        Level::T12,
-        Level::T11,
-        Level::T10,
-    ];
-    if vertebrae.first().and_then(|v| v.section_guess) != Some(SpineSection::Sacral) {
-        return;
-    }
-    for (n, vertebra) in vertebrae.iter_mut().enumerate().take(UPWARD.len() - 1) {
-        let own = UPWARD[n];
-        vertebra.level_candidates = match n {
-            0 => vec![own, UPWARD[1]],
-            _ => vec![own, UPWARD[n + 1], UPWARD[n - 1]],
-        };
     }
 }
 

@@ -89,6 +89,8 @@ pub fn find(image: &Image) -> Anatomy {
         vertebrae,
         body_outline: None,
         bone: None,
+        bones: None,
+        foreign: None,
         problems,
     }
 }
@@ -187,6 +189,8 @@ fn nothing_found(sentence: String) -> Anatomy {
         tissue_quotients: None,
         body_outline: None,
         bone: None,
+        bones: None,
+        foreign: None,
         problems: vec![Problem::new(ProblemCode::SpineNotFound, Severity::Warning, sentence)],
     }
 }

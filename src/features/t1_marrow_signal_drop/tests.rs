@@ -98,6 +98,8 @@ fn assess_with(
         tissue_quotients: None,
         body_outline: None,
         bone: None,
+        bones: None,
+        foreign: None,
         problems: Vec::new(),
     };
     let series = SeriesId("made".to_owned());

@@ -1,0 +1,138 @@
+//! The sacrum as an anchor: S1 is the highest body whose sides reach the hip bones as bone.
+//!
+//! # Method
+//! Beside a lumbar body lies the psoas, the transverse process runs behind it. Beside S1 the ala
+//! goes on at the height and depth of the body to the joint with the ilium, its front cortex
+//! dense even where its marrow is fat. In the body's own plane the share of columns (28 to 50 mm
+//! to a side) that meet bone beside the body tells the two apart.
+
+use super::column::Column;
+use crate::anatomy::ct::coarse::Coarse;
+use crate::anatomy::levels::{Anchor, AnchorKind};
+use crate::geometry::{Frame, LocalPoint};
+use crate::units::Share;
+
+/// Columns to the side that are asked, mm from the midline: outside the widest lumbar body, inside
+/// the joint with the ilium.
+const FROM_MM: i32 = 30;
+const TO_MM: i32 = 50;
+/// Window in front of and behind the body's centre in which the ala lies, mm. The transverse
+/// process of L5 leaves it about 33 mm from the midline.
+const BEHIND_MM: i32 = -8;
+const AHEAD_MM: i32 = 16;
+/// Half thickness of the plane, mm.
+const HALF_SLAB_MM: i32 = 4;
+/// Bone on the smoothed coarse grid, HU over soft tissue (about 50): cortex blurred to 2 mm.
+const BONE_HU: f32 = 150.0;
+/// The ilium: dense bone this far to the side, mm, up to this far behind or ahead.
+const ILIUM_MM: (i32, i32) = (46, 84);
+const ILIUM_HU: f32 = 250.0;
+/// Share of columns that must be in view.
+const LEAST_IN_VIEW: f64 = 0.9;
+
+/// What lies beside one body on one side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Beside {
+    /// Share of columns with bone between the body and the joint.
+    pub joined: f64,
+    /// Whether dense bone of an ilium lies further out.
+    pub ilium: bool,
+}
+
+/// What lies beside a body; `None` where it is out of view.
+pub fn beside(coarse: &Coarse, frame: &Frame, left: bool) -> Option<Beside> {
+    let sign = if left { 1.0 } else { -1.0 };
+    let hu = |s: i32, v: i32, u: i32| -> Option<f32> {
+        let local = LocalPoint { s: f64::from(s), v: f64::from(v), u: sign * f64::from(u) };
+        let at = coarse.grid.nearest(frame.to_lps(local))?;
+        Some(coarse.hu.at(at.i, at.j, at.k)).filter(|&hu| hu > -1500.0)
+    };
+    let (mut seen, mut bone, mut columns) = (0u32, 0u32, 0u32);
+    for u in (FROM_MM..=TO_MM).step_by(2) {
+        columns += 1;
+        let mut densest: Option<f32> = None;
+        for v in (BEHIND_MM..=AHEAD_MM).step_by(2) {
+            for s in (-HALF_SLAB_MM..=HALF_SLAB_MM).step_by(2) {
+                if let Some(value) = hu(s, v, u) {
+                    densest = Some(densest.map_or(value, |d: f32| d.max(value)));
+                }
+            }
+        }
+        seen += u32::from(densest.is_some());
+        bone += u32::from(densest.is_some_and(|d| d > BONE_HU));
+    }
+    if f64::from(seen) < LEAST_IN_VIEW * f64::from(columns) {
+        return None;
+    }
+    let ilium = (ILIUM_MM.0..=ILIUM_MM.1)
+        .step_by(2)
+        .any(|u| (-40..=30).step_by(2).any(|v| hu(0, v, u).is_some_and(|value| value > ILIUM_HU)));
+    Some(Beside { joined: f64::from(bone) / f64::from(seen.max(1)), ilium })
+}
+
+/// Both sides of one body: the share joined on the less joined side, and whether both ilia are in
+/// view; the best of a few tilts, because the canal's slope is not that of the body.
+pub fn joined(coarse: &Coarse, column: &Column, n: usize) -> Option<(f64, bool)> {
+    let frame = column.frame_from_above(n);
+    let mut best: Option<(f64, bool)> = None;
+    for degrees in [-20.0, 0.0, 20.0_f64] {
+        let (sine, cosine) = (libm::sin(degrees.to_radians()), libm::cos(degrees.to_radians()));
+        let up = frame.up * cosine + frame.anterior * sine;
+        let Some(tilted) = Frame::from_up_and_anterior(frame.origin, up, frame.anterior) else {
+            continue;
+        };
+        let (Some(left), Some(right)) =
+            (beside(coarse, &tilted, true), beside(coarse, &tilted, false))
+        else {
+            continue;
+        };
+        let share = left.joined.min(right.joined);
+        if best.is_none_or(|(most, _)| share > most) {
+            best = Some((share, left.ilium && right.ilium));
+        }
+    }
+    best
+}
+
+/// S1, where the sacrum is in view.
+pub fn anchor(coarse: &Coarse, column: &Column) -> Option<Anchor> {
+    let count = column.places.len().min(MOST_SACRAL + 1);
+    let all: Vec<Option<(f64, bool)>> = (0..=count)
+        .map(|n| (n < column.places.len()).then(|| joined(coarse, column, n))?)
+        .collect();
+    // The bodies from the head down.
+    let (n, share) = (0..count).rev().find_map(|n| match all[n] {
+        Some((share, true)) if share >= LEAST_JOINED => Some((n, share)),
+        _ => None,
+    })?;
+    if column.places[n].step_mm < LEAST_STEP_MM {
+        return None;
+    }
+    // The body above must not be half joined: that would be a transitional vertebra.
+    let above = all.get(n + 1).copied().flatten().map(|(share, _)| share);
+    let joined = ((share - 0.4) / 0.5).clamp(0.0, 1.0);
+    // Without a body above in view there is nothing to tell S1 from S2.
+    let alone = above.map_or(0.5, |above| 1.0 - above);
+    let confidence = Share::new(0.97 * joined * alone);
+    Some(Anchor {
+        kind: AnchorKind::Sacrum,
+        position: isize::try_from(n).ok()?,
+        confidence,
+        evidence: format!(
+            "bone reaches from the body to both hip bones on {:.0} % of the way, {} at the body above",
+            100.0 * share,
+            above.map_or("nothing is in view".to_owned(), |above| format!(
+                "on {:.0} %",
+                100.0 * above
+            )),
+        ),
+    })
+}
+
+/// Sacral bodies that a chain may hold below S1.
+const MOST_SACRAL: usize = 3;
+/// From S1 to L5, mm, at least: first ribs and clavicles beside T1 look joined, too, but the
+/// bodies there are not 22 mm apart.
+const LEAST_STEP_MM: f64 = 25.0;
+/// Share of columns from which a side counts as joined: measured 0.9 and more at S1, below 0.4 at L5.
+const LEAST_JOINED: f64 = 0.65;

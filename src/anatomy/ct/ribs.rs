@@ -1,0 +1,350 @@
+//! Ribs: bone that leaves the costovertebral place of a vertebra and runs on.
+//!
+//! # Method
+//! Bone of the coarse grid beside the column is walked from seeds beside each vertebra (24 to 30
+//! mm from the midline, between the middle of the body and the disc above), all at once, so that
+//! each voxel goes to the vertebra that it hangs on by the shortest way. How far the walk gets from
+//! its seeds tells a rib from a transverse process.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::bones::column::Column;
+use super::coarse::Coarse;
+use crate::anatomy::levels::{Anchor, AnchorKind, Ribs};
+use crate::geometry::{LocalPoint, LpsPoint};
+use crate::kernels::BitMask;
+use crate::units::Share;
+
+/// Bone is walked from this far from the midline, mm: outside the body and the rib's head, where
+/// neighbouring ribs are apart.
+const FROM_MM: f64 = 24.0;
+/// Seeds lie up to this far from the midline, mm.
+const SEEDS_TO_MM: f64 = 32.0;
+/// Bone further than this to the side, behind or ahead of the canal is not walked, mm.
+const FARTHEST_MM: f64 = 110.0;
+const BEHIND_MM: f64 = -75.0;
+const AHEAD_MM: f64 = 60.0;
+/// Ribs fall this far below the lowest vertebra, and rise this far above the highest, mm.
+const BELOW_COLUMN_MM: f64 = 70.0;
+const ABOVE_COLUMN_MM: f64 = 30.0;
+/// Seeds lie between these places, in steps to the next vertebra from the centre up: a rib's head
+/// lies at the upper half of its body or the disc above, never at the body below.
+const SEED_LOW: f64 = -0.15;
+const SEED_HIGH: f64 = 0.85;
+/// Seeds lie this far ahead of and behind the canal's centre, mm.
+const SEED_AHEAD_MM: f64 = 22.0;
+const SEED_BEHIND_MM: f64 = -35.0;
+/// A rib gets this far from its costovertebral place, mm; lumbar transverse processes, with the
+/// facets that the walk meets, end 25 to 37 mm from it.
+const LEAST_RIB_MM: f64 = 45.0;
+/// Bone that gets less far is a transverse process, mm; between the two it may be a stub rib.
+const MOST_PROCESS_MM: f64 = 38.0;
+/// Both are less where vertebrae are smaller, in steps to the nearer neighbour: the transverse
+/// processes of the upper chest and the neck are short, and first ribs curve forward early.
+const LEAST_RIB_STEPS: f64 = 1.35;
+const MOST_PROCESS_STEPS: f64 = 1.15;
+
+/// Bone this far from the midline is a rib, too: lumbar transverse processes end up to 53 mm (1.5
+/// steps) from it.
+const LEAST_LATERAL_MM: f64 = 54.0;
+const LEAST_LATERAL_STEPS: f64 = 1.8;
+/// Least reach of a rib at the smallest vertebrae, mm.
+const LEAST_SMALL_RIB_MM: f64 = 30.0;
+
+/// What leaves one side of one vertebra.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Side {
+    /// Distance of the farthest bone from the seeds, mm; 0 where there is none.
+    pub reach_mm: f64,
+    /// Distance of the farthest bone from the midline, mm.
+    pub lateral_mm: f64,
+    /// Distance to the nearer neighbour of the vertebra, mm.
+    pub step_mm: f64,
+    /// Whether the place where a rib would run is in view.
+    pub in_view: bool,
+}
+
+/// What leaves a side, told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// A rib.
+    Rib,
+    /// A stub rib, a long transverse process, or a rib that the field cuts.
+    Short,
+    /// No rib.
+    None,
+    /// Not in view.
+    OutOfView,
+}
+
+impl Side {
+    /// Told from the reach.
+    pub fn sight(&self) -> Sight {
+        let least_rib = (LEAST_RIB_STEPS * self.step_mm).clamp(LEAST_SMALL_RIB_MM, LEAST_RIB_MM);
+        let most_process =
+            (MOST_PROCESS_STEPS * self.step_mm).clamp(0.8 * LEAST_SMALL_RIB_MM, MOST_PROCESS_MM);
+        let far = self.lateral_mm >= LEAST_LATERAL_MM
+            && self.lateral_mm >= LEAST_LATERAL_STEPS * self.step_mm;
+        if self.reach_mm >= least_rib || far {
+            Sight::Rib
+        } else if !self.in_view {
+            Sight::OutOfView
+        } else if self.reach_mm > most_process {
+            Sight::Short
+        } else {
+            Sight::None
+        }
+    }
+}
+
+/// The ribs of each vertebra, `[left, right]`.
+pub struct FoundRibs {
+    /// One for each vertebra from feet to head.
+    pub sides: Vec<[Side; 2]>,
+    /// Coarse voxels of ribs: offset, vertebra, whether left; only of sides that are ribs.
+    pub voxels: Vec<(usize, usize, bool)>,
+}
+
+/// Walks the ribs. `bone` is on the coarse grid.
+pub fn ribs(coarse: &Coarse, bone: &BitMask, column: &Column) -> FoundRibs {
+    let size = coarse.hu.size();
+    let none = [Side { reach_mm: 0.0, lateral_mm: 0.0, step_mm: 0.0, in_view: false }; 2];
+    let mut sides = vec![none; column.places.len()];
+    // Bone that may be walked, and where it lies against the canal.
+    let mut domain = BitMask::empty(size);
+    let mut seeds: Vec<(usize, usize, bool)> = Vec::new();
+    let heights = column.places.iter().map(|place| place.frame.origin.z());
+    let (low, high) = heights
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), z| (low.min(z), high.max(z)));
+    for offset in bone.offsets() {
+        let point = place(coarse, offset);
+        if point.z() < low - BELOW_COLUMN_MM || point.z() > high + ABOVE_COLUMN_MM {
+            continue;
+        }
+        let local = column.beside_canal(point);
+        if local.u.abs() < FROM_MM
+            || local.u.abs() > FARTHEST_MM
+            || local.v < BEHIND_MM
+            || local.v > AHEAD_MM
+        {
+            continue;
+        }
+        domain.insert(offset);
+        if local.u.abs() <= SEEDS_TO_MM
+            && local.v > SEED_BEHIND_MM
+            && local.v < SEED_AHEAD_MM
+            && let Some(n) = vertebra_of(column, point)
+        {
+            seeds.push((offset, n, local.u > 0.0));
+        }
+    }
+    let walked = walk(coarse, &domain, &seeds);
+    let mut middles: Vec<[(f64, f64, f64, f64); 2]> = vec![[(0.0, 0.0, 0.0, 0.0); 2]; sides.len()];
+    for &(offset, n, left) in &seeds {
+        let p = place(coarse, offset);
+        let m = &mut middles[n][usize::from(!left)];
+        *m = (m.0 + p.x(), m.1 + p.y(), m.2 + p.z(), m.3 + 1.0);
+    }
+    let middle = |n: usize, left: bool| -> LpsPoint {
+        let (x, y, z, count) = middles[n][usize::from(!left)];
+        LpsPoint::new(x / count, y / count, z / count)
+    };
+    for &(offset, n, left) in &walked {
+        let reach = place(coarse, offset).distance(middle(n, left));
+        let side = &mut sides[n][usize::from(!left)];
+        side.reach_mm = side.reach_mm.max(reach);
+        let lateral = column.beside_canal(place(coarse, offset)).u.abs();
+        side.lateral_mm = side.lateral_mm.max(lateral);
+    }
+    for (n, pair) in sides.iter_mut().enumerate() {
+        for (side, left) in pair.iter_mut().zip([true, false]) {
+            let below = n.checked_sub(1).map_or(f64::INFINITY, |m| column.places[m].step_mm);
+            side.step_mm = column.places[n].step_mm.min(below);
+            side.in_view = in_view(coarse, column, n, left);
+        }
+    }
+    let voxels = walked
+        .into_iter()
+        .filter(|&(_, n, left)| sides[n][usize::from(!left)].sight() == Sight::Rib)
+        .collect();
+    FoundRibs { sides, voxels }
+}
+
+fn place(coarse: &Coarse, offset: usize) -> LpsPoint {
+    let [ni, nj, _] = coarse.hu.size();
+    coarse.place(offset % ni, offset / ni % nj, offset / ni / nj)
+}
+
+/// The vertebra whose rib would leave at this height.
+fn vertebra_of(column: &Column, point: LpsPoint) -> Option<usize> {
+    let mut best: Option<(f64, usize)> = None;
+    for (n, place) in column.places.iter().enumerate() {
+        let s = place.frame.to_local(point).s / place.step_mm;
+        if s >= SEED_LOW && s < SEED_HIGH {
+            let off = (s - 0.35).abs();
+            if best.is_none_or(|(least, _)| off < least) {
+                best = Some((off, n));
+            }
+        }
+    }
+    best.map(|(_, n)| n)
+}
+
+/// Gives each voxel of the domain that hangs on a seed to the seed's vertebra and side, by the
+/// shortest way over 26 neighbours.
+fn walk(
+    coarse: &Coarse,
+    domain: &BitMask,
+    seeds: &[(usize, usize, bool)],
+) -> Vec<(usize, usize, bool)> {
+    let size = coarse.hu.size();
+    let voxels = size.iter().product();
+    let mut owner: Vec<u16> = vec![u16::MAX; voxels];
+    // Lengths in tenths of a voxel: whole numbers keep the order the same everywhere.
+    let mut shortest: Vec<u32> = vec![u32::MAX; voxels];
+    // Two voxels on in each direction: thin ribs break in thick slices.
+    let steps: Vec<([usize; 3], u32)> = (0..125)
+        .map(|n| [n % 5, n / 5 % 5, n / 25])
+        .map(|step| {
+            let squared: usize = step.iter().map(|&d: &usize| d.abs_diff(2).pow(2)).sum();
+            (step, libm::round(10.0 * libm::sqrt(squared as f64)) as u32)
+        })
+        .collect();
+    let mut queue: BinaryHeap<Reverse<(u32, usize, u16)>> = BinaryHeap::new();
+    for &(offset, n, left) in seeds {
+        if let Ok(code) = u16::try_from(2 * n + usize::from(left)) {
+            queue.push(Reverse((0, offset, code)));
+        }
+    }
+    let mut out = Vec::new();
+    while let Some(Reverse((length, offset, code))) = queue.pop() {
+        if owner[offset] != u16::MAX {
+            continue;
+        }
+        owner[offset] = code;
+        out.push((offset, usize::from(code / 2), code % 2 == 1));
+        let at = [offset % size[0], offset / size[0] % size[1], offset / size[0] / size[1]];
+        for &(step, cost) in &steps {
+            let mut next = [0; 3];
+            let inside = (0..3).all(|axis| {
+                next[axis] = (at[axis] + step[axis]).wrapping_sub(2);
+                next[axis] < size[axis]
+            });
+            if !inside {
+                continue;
+            }
+            let to = (next[2] * size[1] + next[1]) * size[0] + next[0];
+            // Of equal lengths the lower code wins, as the queue orders them: all are kept.
+            if domain.get(to) && owner[to] == u16::MAX && length + cost <= shortest[to] {
+                shortest[to] = length + cost;
+                queue.push(Reverse((length + cost, to, code)));
+            }
+        }
+    }
+    out
+}
+
+/// Whether the place where a rib would run is in view: outward and backward, and down as far as
+/// the lower ribs fall on the way.
+fn in_view(coarse: &Coarse, column: &Column, n: usize, left: bool) -> bool {
+    let place = &column.places[n];
+    let sign = if left { 1.0 } else { -1.0 };
+    [(24.0, 0.65, 0.0), (40.0, 0.1, -14.0), (60.0, -0.3, -22.0), (62.0, -0.9, -22.0)].iter().all(
+        |&(u, steps, v)| {
+            let s: f64 = steps * place.step_mm;
+            let local = LocalPoint { s, v: place.canal_v + v, u: sign * u };
+            coarse
+                .grid
+                .nearest(place.frame.to_lps(local))
+                .is_some_and(|at| coarse.hu.at(at.i, at.j, at.k) > -1500.0)
+        },
+    )
+}
+
+impl FoundRibs {
+    /// Both sides of one vertebra together.
+    pub fn at(&self, n: usize) -> Ribs {
+        match self.sides[n].map(|side| side.sight()) {
+            [Sight::Rib, Sight::Rib] => Ribs::Present,
+            [Sight::None, Sight::None] => Ribs::Absent,
+            _ => Ribs::Unknown,
+        }
+    }
+
+    /// What the ribs of a vertebra say of its level: ribs count only within the run of neighbours
+    /// with ribs; the hip bones, the skull or the shoulder beside a body are none.
+    pub fn in_run(&self, n: usize) -> Ribs {
+        let within = self.run().is_some_and(|(low, high)| (low..=high).contains(&n));
+        match self.at(n) {
+            Ribs::Present if !within => Ribs::Unknown,
+            ribs => ribs,
+        }
+    }
+
+    /// The longest run of neighbours with ribs, as (lowest, highest).
+    fn run(&self) -> Option<(usize, usize)> {
+        let ribs: Vec<bool> = (0..self.sides.len()).map(|n| self.at(n) == Ribs::Present).collect();
+        let run = crate::kernels::longest_run(ribs);
+        (run.len() >= LEAST_RUN).then(|| (run.start, run.end - 1))
+    }
+
+    /// First and last rib, where their ends are in view.
+    pub fn anchors(&self) -> Vec<Anchor> {
+        let Some((low, high)) = self.run() else { return Vec::new() };
+        let mut anchors = Vec::new();
+        if let Some((confidence, without)) = self.end(&mut (0..low).rev()) {
+            // A last rib that is hardly longer than a stub may be one.
+            let shortest =
+                self.sides[low].iter().map(|side| side.reach_mm).fold(f64::INFINITY, f64::min);
+            let stub = if shortest < LEAST_RIB_MM + 10.0 { 0.8 } else { 1.0 };
+            let confidence = Share::new(confidence.get() * stub);
+            anchors.push(Anchor {
+                kind: AnchorKind::LastRib,
+                position: low as isize,
+                confidence,
+                evidence: self.evidence(low, without),
+            });
+        }
+        if let Some((confidence, without)) = self.end(&mut (high + 1..self.sides.len())) {
+            anchors.push(Anchor {
+                kind: AnchorKind::FirstRib,
+                position: high as isize,
+                confidence,
+                evidence: self.evidence(high, without),
+            });
+        }
+        anchors
+    }
+
+    /// How sure it is that the ribs end at a vertebra, with the number of vertebrae beyond that
+    /// surely have none; `None` where nothing beyond is in view.
+    fn end(&self, beyond: &mut dyn Iterator<Item = usize>) -> Option<(Share, usize)> {
+        let next: Vec<[Sight; 2]> =
+            beyond.take(2).map(|n| self.sides[n].map(|side| side.sight())).collect();
+        let first = next.first()?;
+        // A rib or stub at the next vertebra, or a side out of view: it may carry the last rib.
+        let clear = |sights: &[Sight; 2]| sights.iter().filter(|s| **s == Sight::None).count();
+        let mut confidence: f64 = [0.2, 0.4, 0.85][clear(first)];
+        if first.contains(&Sight::Rib) {
+            confidence = 0.2;
+        }
+        let without = next.iter().take_while(|sights| clear(sights) == 2).count();
+        match next.get(1) {
+            Some(second) if clear(second) == 2 => {}
+            Some(second) if second.contains(&Sight::Rib) => confidence *= 0.4,
+            _ => confidence *= 0.8,
+        }
+        Some((Share::new(confidence), without))
+    }
+
+    fn evidence(&self, at: usize, without: usize) -> String {
+        let [left, right] = self.sides[at].map(|side| side.reach_mm);
+        format!(
+            "bone runs on for {left:.0} mm on the left and {right:.0} mm on the right, and from none of the next {without} vertebrae"
+        )
+    }
+}
+
+/// Neighbours with ribs that are needed before the end of the ribs means anything.
+const LEAST_RUN: usize = 3;
