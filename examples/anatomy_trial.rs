@@ -1,14 +1,16 @@
 //! The anatomy of raw CT volumes, for trials: perturbed copies, label masks, timings.
 //!
-//! `cargo run --example anatomy_trial -- [--labels OUT] VOLUME.json ...`: each `<name>.json` (`size` `[ni, nj, nk]`, `origin`,
+//! `cargo run --example anatomy_trial -- [--labels OUT] [--trace] [--set NAME=VALUE] VOLUME.json ...`: each `<name>.json` (`size` `[ni, nj, nk]`, `origin`,
 //! `step_i`, `step_j`, `step_k` in LPS mm) stands beside `<name>.raw` (int16 Hounsfield units, little endian,
 //! `[k][j][i]`; below -1500 is padding). Prints one line of JSON for each. With `--labels` the
 //! bodies are written to `OUT/<name>.bodies.raw` (one byte per voxel, same order; n for the n-th
-//! vertebra printed). Development only.
+//! vertebra printed). `--trace` adds the profiles along the spine; `--set` changes a parameter of the
+//! search (`osteoflag::anatomy::ct::Parameters`). Development only.
 #![allow(
     missing_docs,
     clippy::pedantic,
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
     reason = "a development tool: it may stop at the first surprise"
@@ -18,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use osteoflag::anatomy::Anatomy;
+use osteoflag::anatomy::ct::{Parameters, Trace, find_with};
 use osteoflag::geometry::{Grid, LpsPoint, LpsVector};
 use osteoflag::kernels::BitMask;
 use osteoflag::volume::{Validity, Volume};
@@ -110,19 +113,38 @@ fn describe(name: &str, anatomy: &Anatomy, seconds: f64) -> Value {
 
 fn main() {
     let mut labels: Option<PathBuf> = None;
+    let mut traced = false;
+    let mut parameters = Parameters::default();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         if argument == "--labels" {
             labels = Some(PathBuf::from(arguments.next().unwrap()));
             continue;
         }
+        if argument == "--trace" {
+            traced = true;
+            continue;
+        }
+        if argument == "--set" {
+            let pair = arguments.next().unwrap();
+            let (name, value) = pair.split_once('=').expect("NAME=VALUE");
+            let mut all = serde_json::to_value(&parameters).unwrap();
+            all[name] = value.parse::<f64>().unwrap().into();
+            parameters = serde_json::from_value(all).unwrap();
+            continue;
+        }
         let json = PathBuf::from(argument);
         let name = json.file_stem().unwrap().to_string_lossy().into_owned();
         let volume = load(&json);
         let start = Instant::now();
-        let anatomy = osteoflag::anatomy::ct::find(&volume);
+        let mut trace = Trace::default();
+        let anatomy = find_with(&volume, &parameters, Some(&mut trace));
         let seconds = start.elapsed().as_secs_f64();
-        println!("{}", describe(&name, &anatomy, seconds));
+        let mut line = describe(&name, &anatomy, seconds);
+        if traced {
+            line["trace"] = serde_json::to_value(&trace).unwrap();
+        }
+        println!("{line}");
         if let Some(folder) = &labels {
             std::fs::create_dir_all(folder).unwrap();
             let bodies = body_labels(&anatomy, &volume.grid);

@@ -26,6 +26,7 @@ mod endplates;
 mod ends;
 mod metal;
 mod outline;
+mod parameters;
 mod patient;
 mod rhythm;
 mod sampling;
@@ -35,7 +36,11 @@ mod signals;
 mod spine_line;
 mod straightened;
 mod symmetry;
+mod trace;
 mod vertebrae;
+
+pub use parameters::Parameters;
+pub use trace::Trace;
 
 use super::model::Anatomy;
 use crate::terms::Provider;
@@ -45,6 +50,15 @@ use crate::volume::Volume;
 ///
 /// Never fails: what could not be found or followed is in [`Anatomy::problems`].
 pub fn find(volume: &Volume<i16>) -> Anatomy {
+    find_with(volume, &Parameters::default(), None)
+}
+
+/// As [`find`], with other limits and weights; `trace` takes what the stages measured on the way.
+pub fn find_with(
+    volume: &Volume<i16>,
+    parameters: &Parameters,
+    trace: Option<&mut Trace>,
+) -> Anatomy {
     let mut anatomy = Anatomy::empty(Provider::Heuristic);
     let Some(coarse) = coarse::coarse_grid(volume) else {
         anatomy.problems.push(doubts::not_found());
@@ -53,16 +67,20 @@ pub fn find(volume: &Volume<i16>) -> Anatomy {
     let patient = patient::patient(volume, &coarse);
     anatomy.body_outline = patient.body_outline;
     anatomy.bone = patient.bone;
-    let Some(line) = spine_line::spine_line(&coarse) else {
+    let Some(line) = spine_line::spine_line(volume, &coarse, parameters) else {
         anatomy.problems.push(doubts::not_found());
         return anatomy;
     };
     let straight = straightened::Straightened::new(volume, &line.frames);
     let signals = signals::signals(&straight);
     let discs = disc_evidence::disc_evidence(&signals);
-    let segments = rhythm::rhythm(&signals, &discs);
+    let segments = rhythm::rhythm(&signals, &discs, parameters);
+    if let Some(trace) = trace {
+        *trace = Trace::of(&line, &signals, &discs, &segments);
+    }
     anatomy.canal = canal::canal(&line, &straight, &signals, &discs.in_view);
-    let measured = vertebrae::Measured { volume, line: &line, signals: &signals, discs: &discs };
+    let measured =
+        vertebrae::Measured { volume, line: &line, signals: &signals, discs: &discs, parameters };
     anatomy.vertebrae = vertebrae::vertebrae(&measured, &segments);
     anatomy.problems.extend(ends::trim_ends(&mut anatomy.vertebrae));
     vertebrae::number(&mut anatomy.vertebrae);
