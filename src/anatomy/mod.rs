@@ -3,9 +3,9 @@
 //! One type, two providers: heuristic ([`ct`], [`mr`]) and masks made elsewhere ([`imported`]).
 
 pub mod ct;
-mod measurements;
 pub mod imported;
 pub mod levels;
+mod measurements;
 mod model;
 pub mod mr;
 mod surface;

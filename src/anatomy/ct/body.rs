@@ -59,9 +59,8 @@ pub fn cut_out(volume: &Volume<i16>, expected: &Expected) -> Option<VertebralBod
     let plates = [&expected.lower, &expected.upper];
     let mean_slope = |frame: &Frame, n: usize| {
         let seen = plates.iter().filter(|plate| plate.tilt_seen);
-        let slopes: Vec<f64> = seen
-            .map(|plate| carried(&plate.plane, &plate.frame, frame).coefficients[n])
-            .collect();
+        let slopes: Vec<f64> =
+            seen.map(|plate| carried(&plate.plane, &plate.frame, frame).coefficients[n]).collect();
         slopes.iter().sum::<f64>() / slopes.len().max(1) as f64
     };
     let start = &expected.frame;
@@ -77,12 +76,11 @@ pub fn cut_out(volume: &Volume<i16>, expected: &Expected) -> Option<VertebralBod
         return None;
     }
     let slope = |n: usize| {
-        let both: Vec<f64> =
-            [&pass.lower, &pass.upper]
-                .into_iter()
-                .filter(|plate| plate.seen_share > 0.3)
-                .map(|plate| plate.surface.coefficients[n])
-                .collect();
+        let both: Vec<f64> = [&pass.lower, &pass.upper]
+            .into_iter()
+            .filter(|plate| plate.seen_share > 0.3)
+            .map(|plate| plate.surface.coefficients[n])
+            .collect();
         both.iter().sum::<f64>() / both.len().max(1) as f64
     };
     let (forward, side) = (slope(1), slope(2));
@@ -166,8 +164,10 @@ fn fit(
             libm::sqrt(v * v + u * u) < 0.85 * surface.radius(s, libm::atan2(u, v))
         }
     };
-    let lower = endplate(&local, Which::Lower, lower, expected.lower.reach_mm, in_view, within(low + 3.0));
-    let upper = endplate(&local, Which::Upper, upper, expected.upper.reach_mm, in_view, within(high - 3.0));
+    let lower =
+        endplate(&local, Which::Lower, lower, expected.lower.reach_mm, in_view, within(low + 3.0));
+    let upper =
+        endplate(&local, Which::Upper, upper, expected.upper.reach_mm, in_view, within(high - 3.0));
     Some(Pass { frame: *frame, outlines, lower, upper, in_view })
 }
 
@@ -225,7 +225,12 @@ impl Pass {
     }
 
     /// The body with its frame's origin moved to `centre`, surfaces expressed about it.
-    fn into_body(self, centre: LpsPoint, volume: &Volume<i16>, expected: &Expected) -> VertebralBody {
+    fn into_body(
+        self,
+        centre: LpsPoint,
+        volume: &Volume<i16>,
+        expected: &Expected,
+    ) -> VertebralBody {
         let old = self.surface();
         let d = self.frame.to_local(centre);
         let frame = Frame { origin: centre, ..self.frame };

@@ -95,7 +95,7 @@ pub fn fit_body(grid: &Grid, body: &Crop, up: LpsVector, anterior: LpsVector) ->
     };
     let confidence = Share::new(agreement(grid, body, &frame, &surface));
     Some(BodyFit {
-        body: VertebralBody { frame, surface, confidence },
+        body: VertebralBody { measurements: None, frame, surface, confidence },
         lower_seen,
         upper_seen,
         height_mm: high - low,

@@ -133,7 +133,9 @@ fn screen_again(images: &Path, swept: Settings, inputs: &Inputs) -> Result<Vec<F
                     help: None,
                 })?,
                 context: None,
+                masks: Vec::new(),
                 pictures: false,
+                label_maps: false,
                 identifiers: false,
                 limits: LoadLimits { max_bytes: 4096 << 20 },
             };
