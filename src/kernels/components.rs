@@ -172,13 +172,7 @@ impl Forest<'_> {
     }
 
     /// Joins the neighbouring rows of slice `k`.
-    fn join_rows_of_slice(
-        &mut self,
-        runs: &Runs,
-        nj: usize,
-        k: usize,
-        connectivity: Connectivity,
-    ) {
+    fn join_rows_of_slice(&mut self, runs: &Runs, nj: usize, k: usize, connectivity: Connectivity) {
         let reach = u32::from(connectivity == Connectivity::Corners);
         for row in k * nj + 1..(k + 1) * nj {
             let here = runs.row(row);

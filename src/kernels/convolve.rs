@@ -118,11 +118,7 @@ pub fn convolve_axis_into(
 const PIECE: usize = 4096;
 
 /// Adds the rows times their weights, in the order of the weights; a row that is not there is zero.
-fn add_all<'a>(
-    into: &mut [f32],
-    weights: &[f32],
-    row: impl Fn(usize) -> Option<&'a [f32]>,
-) {
+fn add_all<'a>(into: &mut [f32], weights: &[f32], row: impl Fn(usize) -> Option<&'a [f32]>) {
     let mut rows = weights.iter().enumerate().filter_map(|(n, &weight)| Some((row(n)?, weight)));
     loop {
         match (rows.next(), rows.next(), rows.next(), rows.next()) {

@@ -154,7 +154,9 @@ impl Plane {
     /// Gives out what was lowered; the rest of `line` stays.
     fn take_row(&self, row: usize, line: &mut [f32]) {
         let range = row * self.width..(row + 1) * self.width;
-        for (n, (block, used)) in self.lowered[range.clone()].iter().zip(&self.used[range]).enumerate() {
+        for (n, (block, used)) in
+            self.lowered[range.clone()].iter().zip(&self.used[range]).enumerate()
+        {
             if *used {
                 let at = n * LANES;
                 let len = LANES.min(line.len() - at);

@@ -16,9 +16,9 @@ use std::ops::{Range, RangeInclusive};
 use multiversion::multiversion;
 use rayon::prelude::*;
 
+use super::BitMask;
 use super::bit_rows::pack_slabs;
 use super::convolve::gaussian_weights;
-use super::BitMask;
 
 /// Voxels of a block along i, j, k. Along i it is what a vector unit takes at once.
 const BLOCK: [usize; 3] = [16, 8, 4];
@@ -139,7 +139,8 @@ impl Filter<'_> {
             || (vec![0; self.size[0]], vec![0; self.size[0]]),
             |(low, high), (kb, (lows, highs))| {
                 let [ni, nj, nk] = self.size;
-                let rows_of_blocks = lows.chunks_exact_mut(size[0]).zip(highs.chunks_exact_mut(size[0]));
+                let rows_of_blocks =
+                    lows.chunks_exact_mut(size[0]).zip(highs.chunks_exact_mut(size[0]));
                 for (jb, (lows, highs)) in rows_of_blocks.enumerate() {
                     low.fill(i16::MAX);
                     high.fill(i16::MIN);
@@ -325,10 +326,14 @@ fn filter_tile<'a>(
         let row = decided.row(jb, kb);
         let needed = &mut needed[jb * nib..(jb + 1) * nib];
         needed.fill(false);
-        spans(nib, |b| row[b] == Decision::Open, |from, to| {
-            needed[from.saturating_sub(margin)..(to + margin).min(nib)].fill(true);
-            any = true;
-        });
+        spans(
+            nib,
+            |b| row[b] == Decision::Open,
+            |from, to| {
+                needed[from.saturating_sub(margin)..(to + margin).min(nib)].fill(true);
+                any = true;
+            },
+        );
     }
     // Along k, wherever a row within reach is needed.
     let mut sources: Vec<&[i16]> = Vec::with_capacity(2 * radius[2] + 1);
@@ -349,10 +354,14 @@ fn filter_tile<'a>(
             &filter.voxels[start..start + ni]
         }));
         let target = &mut plane[j * width..(j + 1) * width];
-        spans(nib, |b| wanted[b], |from, to| {
-            let (from, to) = (from * BLOCK[0], (to * BLOCK[0]).min(ni));
-            along_k(&sources, half_k, (filter.low, filter.high), from, &mut target[from..to]);
-        });
+        spans(
+            nib,
+            |b| wanted[b],
+            |from, to| {
+                let (from, to) = (from * BLOCK[0], (to * BLOCK[0]).min(ni));
+                along_k(&sources, half_k, (filter.low, filter.high), from, &mut target[from..to]);
+            },
+        );
     }
     // Along j and i, and the threshold.
     let mut sources: Vec<&[f32]> = Vec::with_capacity(2 * radius[1] + 1);
@@ -361,11 +370,15 @@ fn filter_tile<'a>(
         let jb = j / BLOCK[1];
         let decisions = decided.row(jb, kb);
         let bits = &mut rows[j * words..(j + 1) * words];
-        spans(nib, |b| decisions[b] == Decision::Above, |from, to| {
-            for b in from..to {
-                put_block(bits, b, all_bits((ni - b * BLOCK[0]).min(BLOCK[0])));
-            }
-        });
+        spans(
+            nib,
+            |b| decisions[b] == Decision::Above,
+            |from, to| {
+                for b in from..to {
+                    put_block(bits, b, all_bits((ni - b * BLOCK[0]).min(BLOCK[0])));
+                }
+            },
+        );
         let needed = &needed[jb * nib..(jb + 1) * nib];
         if !needed.contains(&true) {
             continue;
@@ -375,27 +388,35 @@ fn filter_tile<'a>(
             let source = (j + n).saturating_sub(radius[1]).min(nj - 1);
             &plane[source * width..(source + 1) * width]
         }));
-        spans(nib, |b| needed[b], |from, to| {
-            let (from, to) = (from * BLOCK[0], (to * BLOCK[0]).min(ni));
-            along_j(&sources, half_j, from, &mut padded[radius[0] + from..radius[0] + to]);
-        });
+        spans(
+            nib,
+            |b| needed[b],
+            |from, to| {
+                let (from, to) = (from * BLOCK[0], (to * BLOCK[0]).min(ni));
+                along_j(&sources, half_j, from, &mut padded[radius[0] + from..radius[0] + to]);
+            },
+        );
         let (first, last) = (padded[radius[0]], padded[radius[0] + ni - 1]);
         padded[..radius[0]].fill(first);
         padded[radius[0] + ni..].fill(last);
-        spans(nib, |b| decisions[b] == Decision::Open, |from, to| {
-            let (start, end) = (from * BLOCK[0], (to * BLOCK[0]).min(ni));
-            let values = &mut filtered[start..end];
-            along_i(&padded[start..end + 2 * radius[0]], half_i, values);
-            let (whole, rest) = values.as_chunks();
-            for (n, values) in whole.iter().enumerate() {
-                put_block(bits, from + n, above(values, filter.threshold));
-            }
-            if !rest.is_empty() {
-                let mut values = [f32::NEG_INFINITY; BLOCK[0]];
-                values[..rest.len()].copy_from_slice(rest);
-                put_block(bits, from + whole.len(), above(&values, filter.threshold));
-            }
-        });
+        spans(
+            nib,
+            |b| decisions[b] == Decision::Open,
+            |from, to| {
+                let (start, end) = (from * BLOCK[0], (to * BLOCK[0]).min(ni));
+                let values = &mut filtered[start..end];
+                along_i(&padded[start..end + 2 * radius[0]], half_i, values);
+                let (whole, rest) = values.as_chunks();
+                for (n, values) in whole.iter().enumerate() {
+                    put_block(bits, from + n, above(values, filter.threshold));
+                }
+                if !rest.is_empty() {
+                    let mut values = [f32::NEG_INFINITY; BLOCK[0]];
+                    values[..rest.len()].copy_from_slice(rest);
+                    put_block(bits, from + whole.len(), above(&values, filter.threshold));
+                }
+            },
+        );
     }
 }
 

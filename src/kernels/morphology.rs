@@ -153,8 +153,12 @@ mod tests {
         for k in 0..nk {
             for j in 0..nj {
                 for i in 0..ni {
-                    let cut = i < radius[0] || j < radius[1] || k < radius[2]
-                        || i + radius[0] >= ni || j + radius[1] >= nj || k + radius[2] >= nk;
+                    let cut = i < radius[0]
+                        || j < radius[1]
+                        || k < radius[2]
+                        || i + radius[0] >= ni
+                        || j + radius[1] >= nj
+                        || k + radius[2] >= nk;
                     let (mut any, mut all) = (false, beyond == Beyond::Inside || !cut);
                     for z in k.saturating_sub(radius[2])..=(k + radius[2]).min(nk - 1) {
                         for y in j.saturating_sub(radius[1])..=(j + radius[1]).min(nj - 1) {
@@ -212,6 +216,9 @@ mod tests {
     fn check_along_i(mask: &BitMask, radius: usize) {
         let grown = dilate(mask, [radius, 0, 0]);
         assert_eq!(grown, plain(mask, [radius, 0, 0], true, Beyond::Outside));
-        assert_eq!(erode(&grown, [radius, 0, 0]), plain(&grown, [radius, 0, 0], false, Beyond::Inside));
+        assert_eq!(
+            erode(&grown, [radius, 0, 0]),
+            plain(&grown, [radius, 0, 0], false, Beyond::Inside)
+        );
     }
 }

@@ -66,14 +66,14 @@ pub fn trilinear_where<T: Copy + Into<f32>>(
 /// A volume on another, usually coarser grid: smoothed by a Gaussian against aliasing, then
 /// trilinear.
 ///
-/// Values are clamped to `range`; voxels that were not measured are smoothed in as its lower end,
+/// Values are clamped to `range`; voxels that were not measured (`is_measured` hears offset and value) are smoothed in as its lower end,
 /// and come out as `outside` where they are the nearest ones. `outside` also stands where the
 /// target leaves the source. The standard deviation along an axis is `0.4·sqrt((t/s)² - 1)`
 /// voxels, `s` the spacing of the source and `t` that of the target.
 pub fn resample_onto(
     source: &Grid,
     values: &[i16],
-    is_measured: impl Fn(usize) -> bool + Sync,
+    is_measured: impl Fn(usize, i16) -> bool + Sync,
     target: &Grid,
     range: (i16, i16),
     outside: f32,
@@ -88,13 +88,17 @@ pub fn resample_onto(
         let excess = (coarse / s) * (coarse / s) - 1.0;
         gaussian_weights(0.4 * libm::sqrt(excess.max(0.0)), 2.5)
     });
-    let clamped = |offset: usize| {
-        if is_measured(offset) { values[offset].clamp(range.0, range.1) } else { range.0 }
-    };
     if let Some(places) = Places::new(source, target) {
-        resample_aligned(source.size(), clamped, &is_measured, &weights, &places, &mut out);
+        resample_aligned(source.size(), values, is_measured, range, &weights, &places, &mut out);
         return out;
     }
+    let clamped = |offset: usize| {
+        if is_measured(offset, values[offset]) {
+            values[offset].clamp(range.0, range.1)
+        } else {
+            range.0
+        }
+    };
     // In the slices first, kept as whole units: half the memory of f32, and the rounding is far
     // below the noise.
     let slice = ni * nj;
@@ -125,7 +129,7 @@ pub fn resample_onto(
                 let near = |low: usize, high: usize, f: f64| if f < 0.5 { low } else { high };
                 let k1 = (k0 + 1).min(nk - 1);
                 let nearest = (near(k0, k1, fk) * nj + near(j0, j1, fj)) * ni + near(i0, i1, fi);
-                if !is_measured(nearest) {
+                if !is_measured(nearest, values[nearest]) {
                     continue;
                 }
                 let in_slice = |slice_k: usize| {
@@ -196,7 +200,7 @@ mod tests {
                 at((n % 24) as f64, (n / 24 % 22) as f64, (n / 528) as f64).round() as i16
             }).collect();
             let target = grid([6, 5, 5], 2.0);
-            let out = resample_onto(&source, &values, |_| true, &target, (-2000, 2000), -9999.0);
+            let out = resample_onto(&source, &values, |_, _| true, &target, (-2000, 2000), -9999.0);
             for k in 1..4 {
                 for j in 1..4 {
                     for i in 1..4 {

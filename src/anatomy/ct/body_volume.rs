@@ -49,20 +49,22 @@ impl BodyVolume {
         let (v0, u0) = (floor(v), floor(u));
         let (fv, fu) = ((v - f64::from(v0)) as f32, (u - f64::from(u0)) as f32);
         let inner = -HALF_WIDTH..HALF_WIDTH;
-        let [a, b, c, d] = if s.abs() <= self.half_height && inner.contains(&v0) && inner.contains(&u0) {
-            let n = 2 * HALF_WIDTH + 1;
-            let start = (((s + self.half_height) * n + v0 + HALF_WIDTH) * n + u0 + HALF_WIDTH) as usize;
-            let (here, next) = (&self.values[start..start + 2], start + n as usize);
-            let ahead = &self.values[next..next + 2];
-            [here[0], here[1], ahead[0], ahead[1]]
-        } else {
-            [
-                self.at(s, v0, u0),
-                self.at(s, v0, u0 + 1),
-                self.at(s, v0 + 1, u0),
-                self.at(s, v0 + 1, u0 + 1),
-            ]
-        };
+        let [a, b, c, d] =
+            if s.abs() <= self.half_height && inner.contains(&v0) && inner.contains(&u0) {
+                let n = 2 * HALF_WIDTH + 1;
+                let start =
+                    (((s + self.half_height) * n + v0 + HALF_WIDTH) * n + u0 + HALF_WIDTH) as usize;
+                let (here, next) = (&self.values[start..start + 2], start + n as usize);
+                let ahead = &self.values[next..next + 2];
+                [here[0], here[1], ahead[0], ahead[1]]
+            } else {
+                [
+                    self.at(s, v0, u0),
+                    self.at(s, v0, u0 + 1),
+                    self.at(s, v0 + 1, u0),
+                    self.at(s, v0 + 1, u0 + 1),
+                ]
+            };
         let row = |low: f32, high: f32| low * (1.0 - fu) + high * fu;
         row(a, b) * (1.0 - fv) + row(c, d) * fv
     }

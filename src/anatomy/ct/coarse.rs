@@ -61,14 +61,16 @@ pub fn coarse_grid(volume: &Volume<i16>) -> Option<Coarse> {
         LpsVector::HEAD * spacing,
     )
     .ok()?;
-    let hu = resample_onto(
-        grid,
-        &volume.voxels,
-        |offset| is_measured(volume, offset),
-        &target,
-        (-1024, 3000),
-        OUTSIDE,
-    );
+    let (voxels, range) = (&volume.voxels, (-1024, 3000));
+    let validity = &volume.validity;
+    let hu = if validity.padding.is_none() && validity.outside_field_of_view.is_none() {
+        // Then the value alone says whether it was measured.
+        let is_measured = |_, hu| hu > LOWEST_MEASURED_HU;
+        resample_onto(grid, voxels, is_measured, &target, range, OUTSIDE)
+    } else {
+        let is_measured = |offset, _| is_measured(volume, offset);
+        resample_onto(grid, voxels, is_measured, &target, range, OUTSIDE)
+    };
     Some(Coarse { hu, grid: target, spacing })
 }
 
