@@ -222,7 +222,7 @@ mod tests {
         let out = resample_onto(
             &source,
             &[10; 64],
-            |n| n != 0,
+            |n, _| n != 0,
             &grid([3, 2, 2], 2.0),
             (-1024, 3000),
             -2000.0,
