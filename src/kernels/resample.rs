@@ -78,20 +78,39 @@ pub fn resample_onto(
     range: (i16, i16),
     outside: f32,
 ) -> Array3<f32> {
-    let [ni, nj, nk] = source.size();
     let mut out = Array3::filled(target.size(), outside);
     if source.is_empty() || target.is_empty() || values.len() != source.len() {
         return out;
     }
-    let coarse = target.spacing().into_iter().fold(f64::INFINITY, f64::min);
-    let weights = source.spacing().map(|s| {
-        let excess = (coarse / s) * (coarse / s) - 1.0;
-        gaussian_weights(0.4 * libm::sqrt(excess.max(0.0)), 2.5)
-    });
+    let weights = smoothing(source, target);
     if let Some(places) = Places::new(source, target) {
         resample_aligned(source.size(), values, is_measured, range, &weights, &places, &mut out);
         return out;
     }
+    resample_freely(source, values, is_measured, &weights, target, range, &mut out);
+    out
+}
+
+/// The smoothing that keeps a coarser grid from aliasing.
+fn smoothing(source: &Grid, target: &Grid) -> Weights {
+    let coarse = target.spacing().into_iter().fold(f64::INFINITY, f64::min);
+    source.spacing().map(|s| {
+        let excess = (coarse / s) * (coarse / s) - 1.0;
+        gaussian_weights(0.4 * libm::sqrt(excess.max(0.0)), 2.5)
+    })
+}
+
+/// Fills `out` for grids of any directions.
+fn resample_freely(
+    source: &Grid,
+    values: &[i16],
+    is_measured: impl Fn(usize, i16) -> bool + Sync,
+    weights: &Weights,
+    target: &Grid,
+    range: (i16, i16),
+    out: &mut Array3<f32>,
+) {
+    let [ni, nj, nk] = source.size();
     let clamped = |offset: usize| {
         if is_measured(offset, values[offset]) {
             values[offset].clamp(range.0, range.1)
@@ -148,7 +167,6 @@ pub fn resample_onto(
             }
         }
     });
-    out
 }
 
 /// Weights of the smoothing along i, j, k.
@@ -213,6 +231,43 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn grids_along_the_same_axes_give_the_bits_of_any_grids(
+            seed in any::<u32>(), steps in proptest::array::uniform3(0.4..4.0f64), shift in -3.0..3.0f64,
+        ) {
+            let source = Grid::new(
+                [17, 13, 9],
+                LpsPoint::new(shift, -2.0, 1.0),
+                LpsVector::new(steps[0], 0.0, 0.0),
+                LpsVector::new(0.0, -steps[1], 0.0),
+                LpsVector::new(0.0, 0.0, steps[2]),
+            )
+            .unwrap();
+            let mut state = seed;
+            let values: Vec<i16> = (0..source.len()).map(|_| {
+                state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+                ((state >> 8) % 5000) as i16 - 2000
+            }).collect();
+            let target = Grid::new(
+                [12, 20, 11],
+                LpsPoint::new(0.3, -20.0, 0.0),
+                LpsVector::new(2.0, 0.0, 0.0),
+                LpsVector::new(0.0, 2.0, 0.0),
+                LpsVector::new(0.0, 0.0, 2.0),
+            )
+            .unwrap();
+            prop_assert!(Places::new(&source, &target).is_some());
+            let is_measured = |_: usize, hu: i16| hu > -1500;
+            let fast = resample_onto(&source, &values, is_measured, &target, (-1024, 2500), -9.0);
+            let mut plain = Array3::filled(target.size(), -9.0);
+            let weights = smoothing(&source, &target);
+            let range = (-1024, 2500);
+            resample_freely(&source, &values, is_measured, &weights, &target, range, &mut plain);
+            prop_assert_eq!(fast, plain);
         }
     }
 
