@@ -4,6 +4,11 @@
 //! row starts a word of its own; the bits beyond the row's end are zero. When the row length is a
 //! multiple of 64 the two are the same and nothing is copied.
 
+#![allow(
+    clippy::inline_always,
+    reason = "what is called from a loop for AVX2 must become part of it, or it stays at the baseline"
+)]
+
 use std::borrow::Cow;
 use std::ops::Range;
 

@@ -210,11 +210,11 @@ pub fn components(mask: &BitMask, connectivity: Connectivity) -> Vec<Component> 
     for k in (SLAB..nk).step_by(SLAB) {
         forest.join_slices(&runs, nj, k, connectivity);
     }
-    gather(runs.runs, &parents, nj)
+    gather(&runs.runs, &parents, nj)
 }
 
 /// Statistics of each component and its runs side by side.
-fn gather(runs: Vec<Run>, parents: &[u32], nj: usize) -> Vec<Component> {
+fn gather(runs: &[Run], parents: &[u32], nj: usize) -> Vec<Component> {
     // A parent comes before its children, and the root is the component's first run.
     let mut labels = vec![0u32; runs.len()];
     let mut found: Vec<Component> = Vec::new();

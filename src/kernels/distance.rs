@@ -7,6 +7,11 @@
 //! are rounded to `f32`. Work and memory traffic go with the voxels of the mask and their depth;
 //! background is neither read nor written.
 
+#![allow(
+    clippy::inline_always,
+    reason = "what is called from a loop for AVX2 must become part of it, or it stays at the baseline"
+)]
+
 use multiversion::multiversion;
 use rayon::prelude::*;
 

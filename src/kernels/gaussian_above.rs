@@ -11,6 +11,11 @@
 //! block whose bounds lie on one side of the threshold is decided without filtering. The smoothed
 //! volume itself is never made; who needs it takes [`gaussian`](super::gaussian).
 
+#![allow(
+    clippy::inline_always,
+    reason = "what is called from a loop for AVX2 must become part of it, or it stays at the baseline"
+)]
+
 use std::ops::{Range, RangeInclusive};
 
 use multiversion::multiversion;

@@ -66,35 +66,58 @@ pub fn trilinear_where<T: Copy + Into<f32>>(
 /// A volume on another, usually coarser grid: smoothed by a Gaussian against aliasing, then
 /// trilinear.
 ///
-/// Values are clamped to `range`; voxels that were not measured are smoothed in as its lower end,
+/// Values are clamped to `range`; voxels that were not measured (`is_measured` hears offset and value) are smoothed in as its lower end,
 /// and come out as `outside` where they are the nearest ones. `outside` also stands where the
 /// target leaves the source. The standard deviation along an axis is `0.4·sqrt((t/s)² - 1)`
 /// voxels, `s` the spacing of the source and `t` that of the target.
 pub fn resample_onto(
     source: &Grid,
     values: &[i16],
-    is_measured: impl Fn(usize) -> bool + Sync,
+    is_measured: impl Fn(usize, i16) -> bool + Sync,
     target: &Grid,
     range: (i16, i16),
     outside: f32,
 ) -> Array3<f32> {
-    let [ni, nj, nk] = source.size();
     let mut out = Array3::filled(target.size(), outside);
     if source.is_empty() || target.is_empty() || values.len() != source.len() {
         return out;
     }
-    let coarse = target.spacing().into_iter().fold(f64::INFINITY, f64::min);
-    let weights = source.spacing().map(|s| {
-        let excess = (coarse / s) * (coarse / s) - 1.0;
-        gaussian_weights(0.4 * libm::sqrt(excess.max(0.0)), 2.5)
-    });
-    let clamped = |offset: usize| {
-        if is_measured(offset) { values[offset].clamp(range.0, range.1) } else { range.0 }
-    };
+    let weights = smoothing(source, target);
     if let Some(places) = Places::new(source, target) {
-        resample_aligned(source.size(), clamped, &is_measured, &weights, &places, &mut out);
+        resample_aligned(source.size(), values, is_measured, range, &weights, &places, &mut out);
         return out;
     }
+    resample_freely(source, values, is_measured, &weights, target, range, &mut out);
+    out
+}
+
+/// The smoothing that keeps a coarser grid from aliasing.
+fn smoothing(source: &Grid, target: &Grid) -> Weights {
+    let coarse = target.spacing().into_iter().fold(f64::INFINITY, f64::min);
+    source.spacing().map(|s| {
+        let excess = (coarse / s) * (coarse / s) - 1.0;
+        gaussian_weights(0.4 * libm::sqrt(excess.max(0.0)), 2.5)
+    })
+}
+
+/// Fills `out` for grids of any directions.
+fn resample_freely(
+    source: &Grid,
+    values: &[i16],
+    is_measured: impl Fn(usize, i16) -> bool + Sync,
+    weights: &Weights,
+    target: &Grid,
+    range: (i16, i16),
+    out: &mut Array3<f32>,
+) {
+    let [ni, nj, nk] = source.size();
+    let clamped = |offset: usize| {
+        if is_measured(offset, values[offset]) {
+            values[offset].clamp(range.0, range.1)
+        } else {
+            range.0
+        }
+    };
     // In the slices first, kept as whole units: half the memory of f32, and the rounding is far
     // below the noise.
     let slice = ni * nj;
@@ -125,7 +148,7 @@ pub fn resample_onto(
                 let near = |low: usize, high: usize, f: f64| if f < 0.5 { low } else { high };
                 let k1 = (k0 + 1).min(nk - 1);
                 let nearest = (near(k0, k1, fk) * nj + near(j0, j1, fj)) * ni + near(i0, i1, fi);
-                if !is_measured(nearest) {
+                if !is_measured(nearest, values[nearest]) {
                     continue;
                 }
                 let in_slice = |slice_k: usize| {
@@ -144,7 +167,6 @@ pub fn resample_onto(
             }
         }
     });
-    out
 }
 
 /// Weights of the smoothing along i, j, k.
@@ -196,7 +218,7 @@ mod tests {
                 at((n % 24) as f64, (n / 24 % 22) as f64, (n / 528) as f64).round() as i16
             }).collect();
             let target = grid([6, 5, 5], 2.0);
-            let out = resample_onto(&source, &values, |_| true, &target, (-2000, 2000), -9999.0);
+            let out = resample_onto(&source, &values, |_, _| true, &target, (-2000, 2000), -9999.0);
             for k in 1..4 {
                 for j in 1..4 {
                     for i in 1..4 {
@@ -212,13 +234,50 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn grids_along_the_same_axes_give_the_bits_of_any_grids(
+            seed in any::<u32>(), steps in proptest::array::uniform3(0.4..4.0f64), shift in -3.0..3.0f64,
+        ) {
+            let source = Grid::new(
+                [17, 13, 9],
+                LpsPoint::new(shift, -2.0, 1.0),
+                LpsVector::new(steps[0], 0.0, 0.0),
+                LpsVector::new(0.0, -steps[1], 0.0),
+                LpsVector::new(0.0, 0.0, steps[2]),
+            )
+            .unwrap();
+            let mut state = seed;
+            let values: Vec<i16> = (0..source.len()).map(|_| {
+                state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+                ((state >> 8) % 5000) as i16 - 2000
+            }).collect();
+            let target = Grid::new(
+                [12, 20, 11],
+                LpsPoint::new(0.3, -20.0, 0.0),
+                LpsVector::new(2.0, 0.0, 0.0),
+                LpsVector::new(0.0, 2.0, 0.0),
+                LpsVector::new(0.0, 0.0, 2.0),
+            )
+            .unwrap();
+            prop_assert!(Places::new(&source, &target).is_some());
+            let is_measured = |_: usize, hu: i16| hu > -1500;
+            let fast = resample_onto(&source, &values, is_measured, &target, (-1024, 2500), -9.0);
+            let mut plain = Array3::filled(target.size(), -9.0);
+            let weights = smoothing(&source, &target);
+            let range = (-1024, 2500);
+            resample_freely(&source, &values, is_measured, &weights, &target, range, &mut plain);
+            prop_assert_eq!(fast, plain);
+        }
+    }
+
     #[test]
     fn places_out_of_the_source_or_in_padding_are_outside() {
         let source = grid([4, 4, 4], 1.0);
         let out = resample_onto(
             &source,
             &[10; 64],
-            |n| n != 0,
+            |n, _| n != 0,
             &grid([3, 2, 2], 2.0),
             (-1024, 3000),
             -2000.0,

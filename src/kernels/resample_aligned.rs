@@ -1,5 +1,6 @@
 //! Resampling between grids along the same axes: the places along each axis are worked out once.
 
+use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::resample::{Weights, neighbours, stack_taps};
@@ -48,8 +49,9 @@ fn nearer(&(low, high, f): &Place) -> usize {
 /// Fills `out` as [`resample_onto`](super::resample_onto) does.
 pub(super) fn resample_aligned(
     size: [usize; 3],
-    clamped: impl Fn(usize) -> i16 + Sync,
-    is_measured: impl Fn(usize) -> bool + Sync,
+    values: &[i16],
+    is_measured: impl Fn(usize, i16) -> bool + Sync,
+    range: (i16, i16),
     weights: &Weights,
     places: &Places,
     out: &mut Array3<f32>,
@@ -72,8 +74,12 @@ pub(super) fn resample_aligned(
                 if !needed[k] {
                     return Vec::new();
                 }
-                for (n, value) in plane.iter_mut().enumerate() {
-                    *value = f32::from(clamped(k * slice + n));
+                let start = k * slice;
+                let voxels = &values[start..start + slice];
+                for (n, (value, &voxel)) in plane.iter_mut().zip(voxels).enumerate() {
+                    let measured = is_measured(start + n, voxel);
+                    *value =
+                        f32::from(if measured { voxel.max(range.0).min(range.1) } else { range.0 });
                 }
                 for (axis, weights) in weights.iter().enumerate().take(2) {
                     if weights.len() > 1 {
@@ -103,7 +109,8 @@ pub(super) fn resample_aligned(
                 let row = (near_k * nj + nearer(at_j)) * ni;
                 for (i, at_i) in along_i.iter().enumerate() {
                     if let Some(at_i) = at_i
-                        && is_measured(row + nearer(at_i))
+                        && let nearest = row + nearer(at_i)
+                        && is_measured(nearest, values[nearest])
                     {
                         into[j * ti + i] = sums[j * ti + i] as f32;
                     }
@@ -132,9 +139,7 @@ fn sample_plane(
         }
         for ((held, row), j) in rows.iter_mut().zip([j0, j1]) {
             if *held != Some(j) {
-                for (whole, &value) in whole.iter_mut().zip(&plane[j * ni..(j + 1) * ni]) {
-                    *whole = rounded(value);
-                }
+                round_row(&plane[j * ni..(j + 1) * ni], &mut whole);
                 for (value, place) in row.iter_mut().zip(along_i) {
                     if let &Some((i0, i1, fi)) = place {
                         *value = whole[i0] * (1.0 - fi) + whole[i1] * fi;
@@ -150,11 +155,13 @@ fn sample_plane(
     out
 }
 
-/// The nearest whole number, halves away from zero, of a value within `i16`.
-#[inline]
-fn rounded(value: f32) -> f64 {
-    // Exact in f64, and without a call for each voxel.
-    let value = f64::from(value);
-    let half = if value < 0.0 { -0.5 } else { 0.5 };
-    f64::from((value + half) as i32)
+/// The nearest whole numbers, halves away from zero, of values within `i16`.
+#[multiversion(targets("x86_64+avx2"))]
+fn round_row(values: &[f32], into: &mut [f64]) {
+    for (whole, &value) in into.iter_mut().zip(values) {
+        // Exact in f64, and without a call for each voxel.
+        let value = f64::from(value);
+        let half = if value < 0.0 { -0.5 } else { 0.5 };
+        *whole = f64::from((value + half) as i32);
+    }
 }

@@ -9,6 +9,7 @@
 //! # Limits
 //! Content above 120 HU (myelography, dense blood) is taken for bone or marrow and missed.
 
+use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::coarse::{Coarse, OUTSIDE};
@@ -84,8 +85,13 @@ fn filtered(
     into.resize(from.len(), 0.0);
     between.resize(from.len(), 0.0);
     let [i, j, k] = weights;
-    convolve_axis_into(from, size, 0, i, Boundary::Reflect, into);
-    convolve_axis_into(into, size, 1, j, Boundary::Reflect, between);
+    let plane = [size[0], size[1], 1];
+    let len = size[0] * size[1];
+    // Slice by slice along i and j, so that they stay in the cache.
+    for (from, between) in from.chunks_exact(len).zip(between.chunks_exact_mut(len)) {
+        convolve_axis_into(from, plane, 0, i, Boundary::Reflect, &mut into[..len]);
+        convolve_axis_into(&into[..len], plane, 1, j, Boundary::Reflect, between);
+    }
     convolve_axis_into(between, size, 2, k, Boundary::Reflect, into);
 }
 
@@ -121,24 +127,44 @@ fn slab_map(
         let plane = &smooth[k * slice..(k + 1) * slice];
         let bone = &bone[k * slice..(k + 1) * slice];
         for j in 0..nj {
-            for i in 0..ni {
-                let at = k * slice + j * ni + i;
-                let mean = local[at];
-                let soft = ((mean + 60.0) / 50.0).min((rays.softest_upper_hu - mean) / 55.0);
-                if soft <= 0.0 || slab.values[at] == OUTSIDE {
+            let row = k * slice + j * ni;
+            for first in (0..ni).step_by(LANES) {
+                let block = first..(first + LANES).min(ni);
+                // Softness and bone ahead of the voxels that are looked at.
+                let mut seen: [Option<(f32, f32)>; LANES] = [None; LANES];
+                let mut bases: [Option<f32>; LANES] = [None; LANES];
+                for (lane, i) in block.clone().enumerate() {
+                    let mean = local[row + i];
+                    let soft = ((mean + 60.0) / 50.0).min((rays.softest_upper_hu - mean) / 55.0);
+                    if soft <= 0.0 || slab.values[row + i] == OUTSIDE {
+                        continue;
+                    }
+                    let ahead = rays.bone_ahead(bone, ni, nj, i, j);
+                    if ahead <= 0.1 {
+                        continue;
+                    }
+                    seen[lane] = Some((soft, ahead));
+                    bases[lane] = Some(mean.clamp(-30.0, 90.0));
+                }
+                if bases == [None; LANES] {
                     continue;
                 }
-                let ahead = rays.bone_ahead(bone, ni, nj, i, j);
-                if ahead <= 0.1 {
-                    continue;
+                let shares = rays.shares(plane, [ni, nj], first, j, &bases);
+                let start = (k - from) * slice + j * ni;
+                for (lane, i) in block.enumerate() {
+                    if let Some((soft, ahead)) = seen[lane] {
+                        into[start + i] = shares[lane]
+                            * soft.min(1.0)
+                            * (0.5 + 0.5 * ((ahead - 0.1) / 0.3).clamp(0.0, 1.0));
+                    }
                 }
-                let share = rays.share(plane, ni, nj, i, j, mean.clamp(-30.0, 90.0));
-                into[(k - from) * slice + j * ni + i] =
-                    share * soft.min(1.0) * (0.5 + 0.5 * ((ahead - 0.1) / 0.3).clamp(0.0, 1.0));
             }
         }
     }
 }
+
+/// Neighbouring voxels whose rays run together.
+const LANES: usize = 8;
 
 /// One ray: the cosine and sine of its direction, and the voxels along it.
 struct Ray {
@@ -227,54 +253,149 @@ impl Rays {
     }
 
     /// Share of rays that meet bone, less the imbalance of their lengths and the share of walls
-    /// that are too near.
-    fn share(&self, plane: &[f32], ni: usize, nj: usize, i: usize, j: usize, base: f32) -> f32 {
-        let (mut hits, mut close) = (0.0f64, 0u32);
-        let (mut east, mut south) = (0.0f64, 0.0f64);
+    /// that are too near, for the voxels from column `first` of row `j` on that have a base (HU).
+    fn shares(
+        &self,
+        plane: &[f32],
+        [ni, nj]: [usize; 2],
+        first: usize,
+        j: usize,
+        bases: &[Option<f32>; LANES],
+    ) -> [f32; LANES] {
         let reach = self.reach;
-        let inner = i >= reach && j >= reach && i + reach < ni && j + reach < nj;
-        let here = j * ni + i;
-        for Ray { cosine: c, sine: s, steps } in &self.directions {
-            let mut wall = None;
-            let mut densest = f32::NEG_INFINITY;
-            for &Step { dx, dy, r } in steps {
-                if !inner {
-                    let inside = |at: usize, d: isize, n: usize| {
-                        at.checked_add_signed(d).is_some_and(|x| x < n)
-                    };
-                    if !inside(i, dx, ni) || !inside(j, dy, nj) {
-                        break;
+        let inner = first >= reach && j >= reach && first + LANES + reach <= ni && j + reach < nj;
+        let here = j * ni + first;
+        let mut sums = [Sums::default(); LANES];
+        // A voxel without a base ends its rays at once.
+        let limits = bases.map(|base| base.map_or(f32::NEG_INFINITY, |b| b + self.contrast_hu));
+        for ray in &self.directions {
+            let mut ends = [End { wall: NO_WALL, densest: f32::NEG_INFINITY }; LANES];
+            if inner {
+                let (walls, densest) = run_together(plane, ni, here, &ray.steps, &limits);
+                for (lane, end) in ends.iter_mut().enumerate() {
+                    *end = End { wall: walls[lane], densest: densest[lane] };
+                }
+            } else {
+                for (lane, end) in ends.iter_mut().enumerate() {
+                    if bases[lane].is_some() {
+                        *end = run(plane, [ni, nj], [first + lane, j], &ray.steps, limits[lane]);
                     }
                 }
-                let value = plane[here.wrapping_add_signed(dy * ni as isize + dx)];
-                if value < AIR_HU {
-                    break;
-                }
-                if value > base + self.contrast_hu {
-                    wall = Some(r);
-                    break;
-                }
-                densest = densest.max(value);
             }
-            let length = if let Some(r) = wall {
-                hits += 1.0;
-                if r < self.near_mm {
-                    close += 1;
+            for ((sums, end), base) in sums.iter_mut().zip(ends).zip(bases) {
+                if let Some(base) = base {
+                    sums.add(self, ray, end, *base);
                 }
-                r
-            } else {
-                // A weak wall (disc, thin lamina) is part of a hit.
-                let part = f64::from((densest - base) / self.contrast_hu);
-                if part > 0.4 {
-                    hits += 0.7 * ((part - 0.4) / 0.6).min(1.0);
-                }
-                self.far_mm
-            };
-            east += c * length;
-            south += s * length;
+            }
         }
+        sums.map(|sums| sums.share(self.imbalance_cost))
+    }
+}
+
+/// No step of a ray met a wall.
+const NO_WALL: u32 = u32::MAX;
+
+/// Where a ray ended.
+#[derive(Clone, Copy)]
+struct End {
+    /// The step that met a wall, or [`NO_WALL`].
+    wall: u32,
+    /// Densest voxel before, HU.
+    densest: f32,
+}
+
+/// The ray of one voxel, which may leave the plane.
+fn run(plane: &[f32], [ni, nj]: [usize; 2], [i, j]: [usize; 2], steps: &[Step], limit: f32) -> End {
+    let mut densest = f32::NEG_INFINITY;
+    for (n, step) in steps.iter().enumerate() {
+        let (Some(x), Some(y)) = (i.checked_add_signed(step.dx), j.checked_add_signed(step.dy))
+        else {
+            break;
+        };
+        if x >= ni || y >= nj {
+            break;
+        }
+        let value = plane[y * ni + x];
+        if value < AIR_HU {
+            break;
+        }
+        if value > limit {
+            return End { wall: n as u32, densest };
+        }
+        densest = densest.max(value);
+    }
+    End { wall: NO_WALL, densest }
+}
+
+/// The rays of neighbouring voxels that do not leave the plane, from offset `here` on: steps that
+/// met a wall, and densest voxels before.
+#[multiversion(targets("x86_64+avx2"))]
+fn run_together(
+    plane: &[f32],
+    ni: usize,
+    here: usize,
+    steps: &[Step],
+    limits: &[f32; LANES],
+) -> ([u32; LANES], [f32; LANES]) {
+    let mut walls = [NO_WALL; LANES];
+    let mut densest = [f32::NEG_INFINITY; LANES];
+    // All bits while the ray goes on.
+    let mut going = [u32::MAX; LANES];
+    for (n, step) in steps.iter().enumerate() {
+        let at = here.wrapping_add_signed(step.dy * ni as isize + step.dx);
+        let Some(values) = plane.get(at..).and_then(|rest| rest.first_chunk::<LANES>()) else {
+            break;
+        };
+        let mut any = 0;
+        for lane in 0..LANES {
+            let value = values[lane];
+            let air = if value < AIR_HU { u32::MAX } else { 0 };
+            let wall = if value > limits[lane] { u32::MAX } else { 0 } & !air & going[lane];
+            walls[lane] = if wall != 0 { n as u32 } else { walls[lane] };
+            going[lane] &= !(air | wall);
+            let seen = if going[lane] != 0 { value } else { f32::NEG_INFINITY };
+            densest[lane] = if seen > densest[lane] { seen } else { densest[lane] };
+            any |= going[lane];
+        }
+        if any == 0 {
+            break;
+        }
+    }
+    (walls, densest)
+}
+
+/// What the rays of one voxel add up to.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    hits: f64,
+    close: u32,
+    east: f64,
+    south: f64,
+}
+
+impl Sums {
+    fn add(&mut self, rays: &Rays, ray: &Ray, end: End, base: f32) {
+        let length = if let Some(step) = ray.steps.get(end.wall as usize) {
+            self.hits += 1.0;
+            if step.r < rays.near_mm {
+                self.close += 1;
+            }
+            step.r
+        } else {
+            // A weak wall (disc, thin lamina) is part of a hit.
+            let part = f64::from((end.densest - base) / rays.contrast_hu);
+            if part > 0.4 {
+                self.hits += 0.7 * ((part - 0.4) / 0.6).min(1.0);
+            }
+            rays.far_mm
+        };
+        self.east += ray.cosine * length;
+        self.south += ray.sine * length;
+    }
+
+    fn share(&self, imbalance_cost: f64) -> f32 {
         let n = DIRECTIONS as f64;
-        let imbalance = self.imbalance_cost * libm::sqrt(east * east + south * south) / n;
-        (hits / n - imbalance - 0.5 * f64::from(close) / n).max(0.0) as f32
+        let imbalance = imbalance_cost * libm::sqrt(self.east * self.east + self.south * self.south) / n;
+        (self.hits / n - imbalance - 0.5 * f64::from(self.close) / n).max(0.0) as f32
     }
 }
