@@ -129,8 +129,9 @@ pub(super) fn voxels(scene: &Scene<'_>, grid: &Grid) -> Vec<i16> {
     voxels
 }
 
-/// Side of the squares of voxels that share a list of near bones.
-const TILE: usize = 12;
+/// Side of the squares of voxels that share a list of near bones, mm: no more than
+/// `NEAR_SEGMENTS` of the scene reach into one.
+const TILE_MM: f64 = 9.0;
 
 /// The mean of the scene over each voxel of a slice, before blur and noise.
 fn sampled(scene: &Scene<'_>, grid: &Grid, k: usize) -> Vec<f64> {
@@ -159,16 +160,17 @@ fn sampled(scene: &Scene<'_>, grid: &Grid, k: usize) -> Vec<f64> {
     let half_voxel =
         0.5 * (spec.slice_thickness_mm.powi(2) + 2.0 * spec.pixel_spacing_mm.powi(2)).sqrt();
     let reach = DENSE_WITHIN_MM + half_voxel;
+    let tile = ((TILE_MM / spec.pixel_spacing_mm) as usize).max(1);
     let tile_radius =
-        0.5 * spec.pixel_spacing_mm * (TILE as f64 - 1.0) * std::f64::consts::SQRT_2 + reach;
+        0.5 * spec.pixel_spacing_mm * (tile as f64 - 1.0) * std::f64::consts::SQRT_2 + reach;
     let at = |i: f64, j: f64| vector(grid.to_lps(ContinuousIndex { i, j, k: k as f64 }));
     let mut values = vec![0.0; ni * nj];
-    for j0 in (0..nj).step_by(TILE) {
-        for i0 in (0..ni).step_by(TILE) {
-            let middle = 0.5 * (TILE as f64 - 1.0);
+    for j0 in (0..nj).step_by(tile) {
+        for i0 in (0..ni).step_by(tile) {
+            let middle = 0.5 * (tile as f64 - 1.0);
             let near = scene.near(at(i0 as f64 + middle, j0 as f64 + middle), tile_radius);
-            for j in j0..(j0 + TILE).min(nj) {
-                for i in i0..(i0 + TILE).min(ni) {
+            for j in j0..(j0 + tile).min(nj) {
+                for i in i0..(i0 + tile).min(ni) {
                     let centre = at(i as f64, j as f64);
                     let soft = scene.soft(centre, &near);
                     values[j * ni + i] = if near.is_soft() {

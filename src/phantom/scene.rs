@@ -64,6 +64,9 @@ impl Near {
     }
 }
 
+/// At most this many segments reach into one tile, see [`super::raster`].
+const NEAR_SEGMENTS: usize = 8;
+
 /// Distances to the bones about a place.
 struct BoneNear {
     wing: f64,
@@ -72,7 +75,7 @@ struct BoneNear {
     /// Distance to the nearest rod and what it is.
     rod: (f64, RodKind),
     /// Number of the segment, the place in its axes, distances.
-    segments: [Option<(usize, DVec3, BoneDistance)>; 5],
+    segments: [Option<(usize, DVec3, BoneDistance)>; NEAR_SEGMENTS],
 }
 
 /// `paint` over `under` with opacity `alpha`.
@@ -198,8 +201,27 @@ impl<'a> Scene<'a> {
         }
         let near = self.bone_near(p, along, near);
         let mut nearest = near.wing.max(near.ilium).max(near.rod.0).max(near.skull);
-        for (_, _, d) in near.segments.iter().flatten() {
-            nearest = nearest.max(d.body()).max(d.posterior);
+        for &(index, local, d) in near.segments.iter().flatten() {
+            let beyond = self.depth_beyond_bone(&self.skeleton.segments[index], local);
+            nearest = nearest.max(d.body()).max(d.posterior).max(beyond);
+        }
+        nearest
+    }
+
+    /// As [`Self::depth`], for what stands out of the bone: masses and screws.
+    fn depth_beyond_bone(&self, segment: &Segment, local: DVec3) -> f64 {
+        let mut nearest = FAR;
+        for lesion in &segment.lesions {
+            if let LesionKind::ParavertebralMass { thickness_mm } = lesion.kind {
+                if local.z.abs() < 2.0 * lesion.radius_mm + segment.half_size().z {
+                    // All of it is edge: the mass blends into the muscle.
+                    let stands = bone::wall_distance(segment, local) + 1.3 * thickness_mm;
+                    nearest = nearest.max(stands.min(0.0));
+                }
+            }
+        }
+        if segment.look_alikes.iter().any(|alike| alike.kind == LookAlikeKind::Screw) {
+            nearest = nearest.max(bone::screw(segment, local.with_x(local.x.abs())));
         }
         nearest
     }
@@ -210,7 +232,7 @@ impl<'a> Scene<'a> {
             ilium: FAR,
             skull: FAR,
             rod: (FAR, RodKind::Rib),
-            segments: [None; 5],
+            segments: [None; NEAR_SEGMENTS],
         };
         if let (true, Some(first)) = (about.pelvis, self.first_sacral) {
             near.wing = pelvis::sacral_wing(self.skeleton, along, p);
