@@ -237,28 +237,22 @@ fn overlapping_segments_are_refused_with_both_numbers() {
 fn what_cannot_be_used_is_named() {
     let frames = || vec![(1, 2, voxels(&[1])), (1, 3, voxels(&[1]))];
     let change: [(fn(&mut InMemDicomObject), &str); 7] = [
-        (|o| drop(o.remove_element(tags::SEGMENT_SEQUENCE)), "SegmentSequence"),
-        (|o| drop(o.remove_element(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)), "NumberOfFrames"),
-        (|o| drop(o.remove_element(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE)), "PixelSpacing"),
-        (|o| drop(o.remove_element(tags::ROWS)), "Rows"),
-        (|o| drop(o.remove_element(tags::PIXEL_DATA)), "frame 1"),
+        (|o| { o.remove_element(tags::SEGMENT_SEQUENCE); }, "SegmentSequence"),
+        (|o| { o.remove_element(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE); }, "NumberOfFrames"),
+        (|o| { o.remove_element(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE); }, "PixelSpacing"),
+        (|o| { o.remove_element(tags::ROWS); }, "Rows"),
+        (|o| { o.remove_element(tags::PIXEL_DATA); }, "frame 1"),
         (
             |o| {
-                drop(o.put(DataElement::new(
-                    tags::SEGMENTATION_TYPE,
-                    VR::CS,
-                    PrimitiveValue::from("FRACTIONAL"),
-                )))
+                let kind = PrimitiveValue::from("FRACTIONAL");
+                o.put(DataElement::new(tags::SEGMENTATION_TYPE, VR::CS, kind));
             },
             "FRACTIONAL",
         ),
         (
             |o| {
-                drop(o.put(DataElement::new(
-                    tags::SOP_CLASS_UID,
-                    VR::UI,
-                    PrimitiveValue::from("1.2.840.10008.5.1.4.1.1.2"),
-                )))
+                let ct = PrimitiveValue::from("1.2.840.10008.5.1.4.1.1.2");
+                o.put(DataElement::new(tags::SOP_CLASS_UID, VR::UI, ct));
             },
             "expected NIfTI or a DICOM segmentation",
         ),

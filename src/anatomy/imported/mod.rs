@@ -43,6 +43,9 @@ const SAME_CANAL_MM: f64 = 6.0;
 const CANAL_BEYOND_MM: f64 = 15.0;
 /// Share of a body that is assumed in view when it is cut and no neighbour is whole.
 const CUT_WITHOUT_NEIGHBOUR: f64 = 0.5;
+/// Cross section of a body against that of its larger neighbour below which it is none: from one
+/// level to the next bodies differ by a tenth, a crushed one is wider rather than slimmer.
+const SLIVER_SHARE: f64 = 0.5;
 /// Highest body of the neck, mm (published means to 15 mm, tallest men to 19 mm).
 const NECK_HEIGHT_MM: f64 = 22.0;
 /// Share in view below which a vertebra is said to be cut by the field.
@@ -97,11 +100,13 @@ pub fn masked_spine(grid: &Grid, layers: &[Layer]) -> Result<MaskedSpine, SpineM
             .filter(|fit| fit.lower_seen && fit.upper_seen)
             .map(|fit| fit.height_mm),
     );
-    let mut problems = left_out(&masks, &splits);
+    let slivers = slivers(grid, &parts);
+    let mut problems = left_out(&masks, &splits, &slivers);
     let (mut vertebrae, mut labels) = (Vec::new(), Vec::new());
-    for (mask, (body, fit, centroid)) in masks.vertebrae.iter().zip(&parts) {
+    for ((mask, (body, fit, centroid)), sliver) in masks.vertebrae.iter().zip(&parts).zip(&slivers)
+    {
         // Without a body there is no place that could stand for it: its arch lies 40 mm behind.
-        if let Some(body) = body {
+        if let Some(body) = body.as_ref().filter(|_| !sliver) {
             let n = vertebrae.len();
             vertebrae.push(vertebra(grid, n, mask, body, fit.as_ref(), *centroid, whole_height));
             labels.push(mask.label);
@@ -109,7 +114,13 @@ pub fn masked_spine(grid: &Grid, layers: &[Layer]) -> Result<MaskedSpine, SpineM
     }
     between(&mut vertebrae);
     problems.extend(too_large_for_a_neck(&mut vertebrae));
-    let canals: Vec<CanalAt> = splits.iter().filter_map(|split| split.canal).collect();
+    // What was no body had no canal behind it either.
+    let canals: Vec<CanalAt> = splits
+        .iter()
+        .zip(&slivers)
+        .filter(|(_, sliver)| !**sliver)
+        .filter_map(|(split, _)| split.canal)
+        .collect();
     Ok(MaskedSpine {
         canal: canal(&canals),
         labels,
@@ -117,6 +128,25 @@ pub fn masked_spine(grid: &Grid, layers: &[Layer]) -> Result<MaskedSpine, SpineM
         problems,
         vertebrae,
     })
+}
+
+/// Which bodies are too slim beside their neighbours to be bodies: bits of a neighbour that a network
+/// gave another label, or the root of an arch whose body is out of view.
+fn slivers(grid: &Grid, parts: &[(Option<Crop>, Option<BodyFit>, LpsPoint)]) -> Vec<bool> {
+    let areas: Vec<Option<f64>> = parts
+        .iter()
+        .map(|(body, fit, _)| {
+            let mm3 = body.as_ref()?.mask.count() as f64 * grid.voxel_mm3();
+            Some(mm3 / fit.as_ref()?.height_mm)
+        })
+        .collect();
+    let at = |n: Option<usize>| n.and_then(|n| areas.get(n).copied().flatten()).unwrap_or(0.0);
+    (0..areas.len())
+        .map(|n| {
+            let beside = at(n.checked_sub(1)).max(at(Some(n + 1)));
+            areas[n].is_some_and(|area| area < SLIVER_SHARE * beside)
+        })
+        .collect()
 }
 
 /// Levels that say neck where bodies are too high for one are a count, not levels: all are taken
@@ -312,7 +342,7 @@ fn neighbours(lower: Option<Level>, upper: Option<Level>) -> bool {
 }
 
 /// Vertebrae of the masks that are not taken over, each group with its reason.
-fn left_out(masks: &SpineMasks, splits: &[Split]) -> Vec<Problem> {
+fn left_out(masks: &SpineMasks, splits: &[Split], slivers: &[bool]) -> Vec<Problem> {
     let name = |label: &VertebraLabel| match label {
         VertebraLabel::Level(level) => level.to_string(),
         VertebraLabel::Number(number) => number.to_string(),
@@ -321,9 +351,9 @@ fn left_out(masks: &SpineMasks, splits: &[Split]) -> Vec<Problem> {
     let arches: Vec<String> = masks
         .vertebrae
         .iter()
-        .zip(splits)
-        .filter(|(vertebra, split)| {
-            split.body.is_none() && vertebra.label.level() != Some(Level::C1)
+        .zip(splits.iter().zip(slivers))
+        .filter(|(vertebra, (split, sliver))| {
+            (split.body.is_none() || **sliver) && vertebra.label.level() != Some(Level::C1)
         })
         .map(|(vertebra, _)| name(&vertebra.label))
         .collect();

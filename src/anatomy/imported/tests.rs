@@ -168,6 +168,22 @@ fn a_body_cut_by_the_field_says_how_much_of_it_is_seen() {
 }
 
 #[test]
+fn a_bit_of_a_neighbour_with_a_label_of_its_own_is_no_vertebra() {
+    let (grid, mut labels) = masks(2, 0.0, -30.0, 65, |n, _| 23 - n as u16);
+    // A peg of 10 x 10 x 14 mm above the upper body, where the next body would begin.
+    for k in 40..47 {
+        for j in 15..25 {
+            for i in 40..50 {
+                labels[grid.offset(VoxelIndex { i, j, k })] = 21;
+            }
+        }
+    }
+    let spine = masked_spine(&grid, &[layer(labels, MaskLabels::Verse)]).unwrap();
+    assert_eq!(spine.vertebrae.len(), 2);
+    assert!(spine.problems.iter().any(|p| p.sentence.contains("L2")), "{:?}", spine.problems);
+}
+
+#[test]
 fn levels_that_run_the_wrong_way_are_refused() {
     // L2, L3, L4 from below: what VerSe numbers would be in a mask that counts upward.
     let (grid, labels) = masks(3, 0.0, -30.0, 65, |n, _| 21 + n as u16);
