@@ -7,5 +7,8 @@ mod model;
 pub mod mr;
 mod surface;
 
-pub use model::{Anatomy, Canal, CanalSection, Disc, Vertebra, VertebraId, VertebralBody};
+pub use model::{
+    Anatomy, Canal, CanalSection, ColumnEnds, Disc, EndEvidence, Vertebra, VertebraId,
+    VertebralBody,
+};
 pub use surface::{BodyPosition, BodySurface, EndplateSurface, OUTLINE_DIRECTIONS};
