@@ -91,6 +91,7 @@ fn describe(name: &str, anatomy: &Anatomy, seconds: f64) -> Value {
                 "body_centroid_lps_mm": point(v.centroid),
                 "fraction_in_view": v.fraction_in_view,
                 "confidence": v.confidence,
+                "up": v.body.as_ref().map(|body| [body.frame.up.x(), body.frame.up.y(), body.frame.up.z()]),
                 "body_confidence": v.body.as_ref().map(|body| body.confidence),
                 "problems": v.problems.iter().map(|p| p.code).collect::<Vec<_>>(),
             })
@@ -107,6 +108,8 @@ fn describe(name: &str, anatomy: &Anatomy, seconds: f64) -> Value {
         "seconds": seconds,
         "vertebrae": vertebrae,
         "canal": canal,
+        "s1": anatomy.ends.s1.as_ref().map(|end| json!([end.vertebra, end.score])),
+        "c2": anatomy.ends.c2.as_ref().map(|end| json!([end.vertebra, end.score])),
         "problems": anatomy.problems.iter().map(|p| p.code).collect::<Vec<_>>(),
     })
 }

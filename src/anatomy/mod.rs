@@ -14,7 +14,8 @@ pub use measurements::{
     BodyMeasurements, HEIGHT_PLACE, MeasuredLength, PosteriorCorner, SurfaceErrors,
 };
 pub use model::{
-    Anatomy, BoneRegion, Bones, Canal, CanalSection, Disc, Foreign, Vertebra, VertebraId,
+    Anatomy, BoneRegion, Bones, Canal, CanalSection, ColumnEnds, Disc, EndEvidence, Foreign,
+    Vertebra, VertebraId,
     VertebralBody,
 };
 pub use surface::{BodyPosition, BodySurface, EndplateSurface, OUTLINE_DIRECTIONS};

@@ -9,7 +9,7 @@
 //! ([`outline`]) and quadratic endplates ([`endplates`]).
 //!
 //! # Limits
-//! Myelography, laminectomy, metal and a patient turned by more than 25 degrees are not covered.
+//! Myelography, laminectomy, metal and a patient turned by more than about 55 degrees are not covered.
 
 mod body;
 mod body_volume;
@@ -61,15 +61,18 @@ pub fn find_with(
 ) -> Anatomy {
     let mut anatomy = Anatomy::empty(Provider::Heuristic);
     let Some(coarse) = coarse::coarse_grid(volume) else {
-        anatomy.problems.push(doubts::not_found());
+        anatomy.problems.push(doubts::not_found(spine_line::Refusal::NoCanal));
         return anatomy;
     };
     let patient = patient::patient(volume, &coarse);
     anatomy.body_outline = patient.body_outline;
     anatomy.bone = patient.bone;
-    let Some(line) = spine_line::spine_line(volume, &coarse, parameters) else {
-        anatomy.problems.push(doubts::not_found());
-        return anatomy;
+    let line = match spine_line::spine_line(volume, &coarse, parameters) {
+        Ok(line) => line,
+        Err(refusal) => {
+            anatomy.problems.push(doubts::not_found(refusal));
+            return anatomy;
+        }
     };
     let straight = straightened::Straightened::new(volume, &line.frames);
     let signals = signals::signals(&straight);
@@ -82,8 +85,10 @@ pub fn find_with(
     let measured =
         vertebrae::Measured { volume, line: &line, signals: &signals, discs: &discs, parameters };
     anatomy.vertebrae = vertebrae::vertebrae(&measured, &segments);
-    anatomy.problems.extend(ends::trim_ends(&mut anatomy.vertebrae));
+    let (ends, trimmed) = ends::trim_ends(&mut anatomy.vertebrae, anatomy.canal.as_ref());
+    anatomy.problems.extend(trimmed);
     vertebrae::number(&mut anatomy.vertebrae);
+    anatomy.ends = ends.named(&anatomy.vertebrae);
     sections::guess_sections(&coarse, &mut anatomy.vertebrae);
     doubts::add_doubts(&mut anatomy, &coarse, &line);
     bones::look(&mut anatomy, volume, &coarse);

@@ -61,7 +61,22 @@ impl Proof {
     }
 }
 
-/// Finds the spine; `None` when no path proves to be one.
+/// Why nothing was taken for a spine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Refusal {
+    /// No path through the canal map is long and canal-like enough.
+    NoCanal,
+    /// A path was found, but the bone about it is no mirror image of itself, or it runs right
+    /// below the skin in front.
+    NotASpine {
+        /// Lowest and highest z of the path, mm.
+        from_z_mm: f64,
+        /// See `from_z_mm`.
+        to_z_mm: f64,
+    },
+}
+
+/// Finds the spine, or says why no path proves to be one.
 ///
 /// A patient who lies turned by more than the symmetry search covers is looked for on a grid
 /// turned likewise.
@@ -69,43 +84,51 @@ pub fn spine_line(
     volume: &Volume<i16>,
     coarse: &Coarse,
     parameters: &Parameters,
-) -> Option<SpineLine> {
+) -> Result<SpineLine, Refusal> {
     let first = search(coarse, parameters);
     let turns: Vec<f64> = match &first {
-        Some(line) if line.turn.abs() < RETURN_FROM => return first,
-        Some(line) => vec![line.turn],
-        None => vec![-FAR_TURN, FAR_TURN],
+        Ok(line) if line.turn.abs() < RETURN_FROM => return first,
+        Ok(line) => vec![line.turn],
+        Err(_) => vec![-FAR_TURN, FAR_TURN],
     };
     let mut best = first;
     for turn in turns {
         let Some(line) =
-            turned_coarse_grid(volume, turn).and_then(|grid| search(&grid, parameters))
+            turned_coarse_grid(volume, turn).and_then(|grid| search(&grid, parameters).ok())
         else {
             continue;
         };
-        let proven = best.is_some() || line.proof.symmetry >= parameters.turned_min_symmetry;
-        if proven && best.as_ref().is_none_or(|b| line.proof.weight_mm() > b.proof.weight_mm()) {
-            best = Some(line);
+        let proven = best.is_ok() || line.proof.symmetry >= parameters.turned_min_symmetry;
+        if proven && best.as_ref().map_or(true, |b| line.proof.weight_mm() > b.proof.weight_mm()) {
+            best = Ok(line);
         }
     }
     best
 }
 
 /// Looks for the spine on one grid.
-fn search(coarse: &Coarse, parameters: &Parameters) -> Option<SpineLine> {
+fn search(coarse: &Coarse, parameters: &Parameters) -> Result<SpineLine, Refusal> {
     let mut map = canal_map(coarse, parameters);
+    let mut refusal = Refusal::NoCanal;
     for _ in 0..TRIES {
         let path = best_path(&map, coarse.spacing, parameters);
         let length_mm = path.voxels.len() as f64 * coarse.spacing;
         if length_mm < parameters.min_length_mm || path.score < parameters.min_path_score_mm {
-            return None;
+            break;
         }
         if let Some(line) = proven(coarse, &path, parameters) {
-            return Some(along_the_mirror_plane(coarse, map, &path, line, parameters));
+            return Ok(along_the_mirror_plane(coarse, map, &path, line, parameters));
+        }
+        // The first path is the best one; the sentence is about it.
+        if let (Refusal::NoCanal, Some(low), Some(high)) =
+            (refusal, path.voxels.first(), path.voxels.last())
+        {
+            let z = |v: &[usize; 3]| coarse.place(v[0], v[1], v[2]).z();
+            refusal = Refusal::NotASpine { from_z_mm: z(low), to_z_mm: z(high) };
         }
         blank_around(&mut map, &path, coarse, 14.0);
     }
-    None
+    Err(refusal)
 }
 
 /// The line sought again in a map that favours the plane of symmetry of a proven line: where the
