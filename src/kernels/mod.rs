@@ -2,6 +2,7 @@
 
 mod array3;
 mod bit_mask;
+mod cheapest_owner;
 mod components;
 mod convolve;
 mod distribution;
@@ -14,6 +15,7 @@ mod resample;
 
 pub use array3::Array3;
 pub use bit_mask::BitMask;
+pub use cheapest_owner::cheapest_owner;
 pub use components::{Component, Connectivity, components, fill_holes_in_slices, keep_components};
 pub use convolve::{Boundary, convolve_axis, gaussian, gaussian_weights, uniform};
 pub use distribution::{median, percentile};
