@@ -28,6 +28,11 @@ const COLUMN_MM: (f64, f64, f64) = (26.0, 48.0, -65.0);
 const LEAST_MM3: f64 = 1000.0;
 /// The sternum: this near the midline, this far ahead of the canal, mm.
 const STERNUM_MM: (f64, f64) = (38.0, 60.0);
+/// More than this is no sternum but a heart full of contrast medium, mm³.
+const MOST_STERNUM_MM3: f64 = 130_000.0;
+/// More than this is not one rib, mm³; the name is then hardly sure.
+const MOST_RIB_MM3: f64 = 50_000.0;
+const MERGED_RIBS: f64 = 0.3;
 /// Against S1: midline that is surely sacrum, side that is surely hip bone, mm.
 const SACRUM_ASIDE_MM: f64 = 22.0;
 const HIP_ASIDE_MM: f64 = 76.0;
@@ -278,6 +283,7 @@ fn label_rest(map: &mut Map<'_>, column: &Column, vertebrae: &[Vertebra]) {
             && z < high + 40.0
             && local.u.abs() < 0.7 * STERNUM_MM.0
             && local.v > STERNUM_MM.1
+            && n * voxel_mm3 < MOST_STERNUM_MM3
         {
             ((Region::Sternum, None, None), 0.7)
         } else if chest && local.u.abs() > 70.0 && z > high - 150.0 && high - low > 60.0 {
@@ -313,13 +319,16 @@ fn finish(map: Map<'_>, vertebrae: &[Vertebra]) -> Bones {
         if n * voxel_mm3 < LEAST_LISTED_MM3 {
             continue;
         }
+        // Ribs that touch in the picture go to one of them.
+        let merged = *region == Region::Rib && n * voxel_mm3 > MOST_RIB_MM3;
+        let confidence = if merged { MERGED_RIBS } else { *confidence };
         regions.push(BoneRegion {
             region: *region,
             side: *side,
             vertebra: rib_of.and_then(|m| vertebrae.get(m)).map(|v| VertebraId(v.id.0.clone())),
             centroid: LpsPoint::new(x / n, y / n, z / n),
             volume: CubicMillimetres::new(n * voxel_mm3),
-            confidence: Share::new(*confidence),
+            confidence: Share::new(confidence),
         });
         renamed[at + 1] = u8::try_from(regions.len()).unwrap_or(0);
     }
