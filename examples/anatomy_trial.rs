@@ -4,8 +4,9 @@
 //! `step_i`, `step_j`, `step_k` in LPS mm) stands beside `<name>.raw` (int16 Hounsfield units, little endian,
 //! `[k][j][i]`; below -1500 is padding). Prints one line of JSON for each. With `--labels` the
 //! bodies are written to `OUT/<name>.bodies.raw` (one byte per voxel, same order; n for the n-th
-//! vertebra printed). `--trace` adds the profiles along the spine; `--set` changes a parameter of the
-//! search (`osteoflag::anatomy::ct::Parameters`). Development only.
+//! vertebra printed) and the other bones to `OUT/<name>.bones.raw` on the coarse grid of
+//! `OUT/<name>.bones.json` (n for the n-th of `bones`). `--trace` adds the profiles along the spine;
+//! `--set` changes a parameter of the search (`osteoflag::anatomy::ct::Parameters`). Development only.
 #![allow(
     missing_docs,
     clippy::pedantic,
@@ -103,9 +104,35 @@ fn describe(name: &str, anatomy: &Anatomy, seconds: f64) -> Value {
         .flat_map(|canal| &canal.sections)
         .map(|section| point(section.frame.origin))
         .collect();
+    let bones: Vec<Value> = anatomy
+        .bones
+        .iter()
+        .flat_map(|bones| &bones.regions)
+        .map(|region| {
+            json!({
+                "region": region.region,
+                "side": region.side,
+                "vertebra": region.vertebra,
+                "centroid_lps_mm": point(region.centroid),
+                "volume_mm3": region.volume.mm3(),
+                "confidence": region.confidence,
+            })
+        })
+        .collect();
+    let voxels = |mask: &Option<BitMask>| mask.as_ref().map_or(0, BitMask::count);
+    let foreign = anatomy.foreign.as_ref().map(|foreign| {
+        json!({
+            "metal_voxels": voxels(&foreign.metal),
+            "cement_voxels": voxels(&foreign.cement),
+            "streak_voxels": voxels(&foreign.streaks),
+        })
+    });
     json!({
         "name": name,
         "seconds": seconds,
+        "bones": bones,
+        "foreign": foreign,
+        "sentences": anatomy.problems.iter().map(|p| &p.sentence).collect::<Vec<_>>(),
         "vertebrae": vertebrae,
         "canal": canal,
         "s1": anatomy.ends.s1.as_ref().map(|end| json!([end.vertebra, end.score])),
@@ -152,6 +179,17 @@ fn main() {
             std::fs::create_dir_all(folder).unwrap();
             let bodies = body_labels(&anatomy, &volume.grid);
             std::fs::write(folder.join(format!("{name}.bodies.raw")), bodies).unwrap();
+            if let Some(bones) = &anatomy.bones {
+                let origin = bones.grid.origin();
+                let about = json!({
+                    "size": bones.labels.size(),
+                    "origin": point(origin),
+                    "spacing_mm": bones.grid.spacing()[0],
+                });
+                let path = folder.join(format!("{name}.bones"));
+                std::fs::write(path.with_extension("bones.json"), about.to_string()).unwrap();
+                std::fs::write(path.with_extension("bones.raw"), bones.labels.data()).unwrap();
+            }
         }
     }
 }

@@ -179,9 +179,18 @@ fn add_place(site: &mut SiteView, members: &SiteMembers) {
         put("vertebral_level", Datum::Word(level.clone()), origin);
         if let Ok(level) = Level::from_str(level) {
             let source = format!("follows from the level {level}");
-            let upper = (Level::T1..=Level::T6).contains(&level);
-            put("upper_thoracic", Datum::Boolean(upper), &source);
-            put("thoracic", Datum::Boolean(level.section() == SpineSection::Thoracic), &source);
+            // With a single anchor the level may be off by one: what differs there is not known.
+            let of_all = |is: &dyn Fn(Level) -> bool| {
+                let own = is(level);
+                members.level_candidates.iter().all(|&other| is(other) == own).then_some(own)
+            };
+            let upper = |level: Level| (Level::T1..=Level::T6).contains(&level);
+            if let Some(upper) = of_all(&upper) {
+                put("upper_thoracic", Datum::Boolean(upper), &source);
+            }
+            if let Some(thoracic) = of_all(&|level| level.section() == SpineSection::Thoracic) {
+                put("thoracic", Datum::Boolean(thoracic), &source);
+            }
         }
     }
     // The sacrum has a canal and foramina, ribs reach the vertebra: nothing follows for them.

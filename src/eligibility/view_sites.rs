@@ -15,6 +15,8 @@ pub(super) struct SiteMembers {
     pub id: String,
     /// Its level, as a word.
     pub level: Option<String>,
+    /// Levels that the vertebra may be besides, where its level rests on a single anchor.
+    pub level_candidates: Vec<Level>,
     /// The bone, where it is no vertebra.
     pub region: Option<Region>,
     /// Side, for regions.
@@ -119,6 +121,7 @@ fn add_site(
             sites.push(SiteMembers {
                 id: id.to_owned(),
                 level: None,
+                level_candidates: Vec::new(),
                 region,
                 side,
                 vertebrae: BTreeSet::new(),
@@ -139,16 +142,14 @@ fn add_site(
         return;
     }
     let vertebrae = same_vertebra(findings, vertebra);
-    let level = findings
-        .anatomy
-        .vertebrae
-        .iter()
-        .find(|record| record.id == *vertebra)
-        .and_then(|record| record.level)
-        .map(|level| level.to_string());
+    let record = findings.anatomy.vertebrae.iter().find(|record| record.id == *vertebra);
+    let level = record.and_then(|record| record.level).map(|level| level.to_string());
+    let level_candidates =
+        record.map(|record| record.level_candidates.clone()).unwrap_or_default();
     sites.push(SiteMembers {
         id: id.to_owned(),
         level,
+        level_candidates,
         region: None,
         side: None,
         vertebrae,
@@ -194,6 +195,7 @@ fn place_context_site(
         sites.push(SiteMembers {
             id: name.to_string(),
             level,
+            level_candidates: Vec::new(),
             region,
             side,
             vertebrae: BTreeSet::new(),

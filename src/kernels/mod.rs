@@ -3,6 +3,7 @@
 mod array3;
 mod bit_mask;
 mod bit_rows;
+mod cheapest_owner;
 mod components;
 mod convolve;
 mod distance;
@@ -19,6 +20,7 @@ mod resample_aligned;
 pub use array3::Array3;
 pub use bit_mask::BitMask;
 pub use bit_rows::bits_above;
+pub use cheapest_owner::cheapest_owner;
 pub use components::{Component, Connectivity, components, fill_holes_in_slices, keep_components};
 pub use convolve::{
     Boundary, convolve_axis, convolve_axis_into, gaussian, gaussian_weights, uniform,

@@ -104,6 +104,9 @@ pub struct FoundRibs {
     pub sides: Vec<[Side; 2]>,
     /// Coarse voxels of ribs: offset, vertebra, whether left; only of sides that are ribs.
     pub voxels: Vec<(usize, usize, bool)>,
+    /// Coarse voxels that hang on a vertebra and are no rib: transverse processes and what touches
+    /// them.
+    pub processes: Vec<usize>,
 }
 
 /// Walks the ribs. `bone` is on the coarse grid.
@@ -164,11 +167,16 @@ pub fn ribs(coarse: &Coarse, bone: &BitMask, column: &Column) -> FoundRibs {
             side.in_view = in_view(coarse, column, n, left);
         }
     }
-    let voxels = walked
-        .into_iter()
-        .filter(|&(_, n, left)| sides[n][usize::from(!left)].sight() == Sight::Rib)
-        .collect();
-    FoundRibs { sides, voxels }
+    let (mut voxels, mut processes) = (Vec::new(), Vec::new());
+    for (offset, n, left) in walked {
+        let side = &sides[n][usize::from(!left)];
+        match side.sight() {
+            Sight::Rib => voxels.push((offset, n, left)),
+            _ if side.lateral_mm < LEAST_LATERAL_MM => processes.push(offset),
+            _ => {}
+        }
+    }
+    FoundRibs { sides, voxels, processes }
 }
 
 fn place(coarse: &Coarse, offset: usize) -> LpsPoint {
@@ -275,11 +283,15 @@ impl FoundRibs {
     /// What the ribs of a vertebra say of its level: ribs count only within the run of neighbours
     /// with ribs; the hip bones, the skull or the shoulder beside a body are none.
     pub fn in_run(&self, n: usize) -> Ribs {
-        let within = self.run().is_some_and(|(low, high)| (low..=high).contains(&n));
         match self.at(n) {
-            Ribs::Present if !within => Ribs::Unknown,
+            Ribs::Present if !self.is_in_run(n) => Ribs::Unknown,
             ribs => ribs,
         }
+    }
+
+    /// Whether a vertebra is one of the run of neighbours with ribs.
+    pub fn is_in_run(&self, n: usize) -> bool {
+        self.run().is_some_and(|(low, high)| (low..=high).contains(&n))
     }
 
     /// The longest run of neighbours with ribs, as (lowest, highest).

@@ -2,7 +2,9 @@
 
 mod axis;
 pub(super) mod column;
+mod hip_joint;
 mod name;
+mod regions;
 mod sacrum;
 
 pub use name::name;
@@ -13,7 +15,7 @@ use crate::anatomy::model::Anatomy;
 use crate::kernels::BitMask;
 use crate::volume::Volume;
 
-/// What the bones beside the column tell: the levels of the vertebrae.
+/// What the bones beside the column are, and what they tell of the levels of the vertebrae.
 pub fn look(anatomy: &mut Anatomy, volume: &Volume<i16>, coarse: &Coarse) {
     let Some(bone) = anatomy.bone.as_ref().map(|bone| on_coarse(bone, volume, coarse)) else {
         return;
@@ -22,7 +24,10 @@ pub fn look(anatomy: &mut Anatomy, volume: &Volume<i16>, coarse: &Coarse) {
         return;
     };
     let ribs = ribs::ribs(coarse, &bone, &column);
-    name(anatomy, volume, coarse, &bone, &column, &ribs);
+    let sacrum = sacrum::anchor(coarse, &column);
+    name(anatomy, volume, coarse, &bone, &column, &ribs, sacrum.as_ref());
+    let told = regions::regions(coarse, &bone, &column, &anatomy.vertebrae, &ribs, sacrum.as_ref());
+    anatomy.bones = Some(told);
 }
 
 /// A mask on the grid of the series, asked at the coarse voxels.

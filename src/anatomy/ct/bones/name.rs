@@ -1,7 +1,7 @@
 //! The levels of the vertebrae that were found, from the anchors in view.
 
+use super::axis;
 use super::column::Column;
-use super::{axis, sacrum};
 use crate::anatomy::ct::coarse::Coarse;
 use crate::anatomy::ct::ribs::FoundRibs;
 use crate::anatomy::levels::{Anchor, Link, name_levels};
@@ -17,9 +17,10 @@ pub fn name(
     bone: &BitMask,
     column: &Column,
     ribs: &FoundRibs,
+    sacrum: Option<&Anchor>,
 ) {
     let mut anchors: Vec<Anchor> = ribs.anchors();
-    anchors.extend(sacrum::anchor(coarse, column));
+    anchors.extend(sacrum.cloned());
     anchors.extend(axis::anchor(volume, coarse, bone, column));
     let chain: Vec<Link> = anatomy
         .vertebrae
