@@ -150,11 +150,8 @@ fn main() {
         let name = json.file_stem().unwrap().to_string_lossy().into_owned();
         let volume = load(&json);
         let anatomy = osteoflag::anatomy::ct::find(&volume);
-        std::fs::write(
-            out.join(format!("{name}.bodies.raw")),
-            body_labels(&anatomy, &volume.grid),
-        )
-        .unwrap();
+        std::fs::write(out.join(format!("{name}.bodies.raw")), body_labels(&anatomy, &volume.grid))
+            .unwrap();
         let described = json!({
             "name": name,
             "vertebrae": anatomy.vertebrae.iter().map(vertebra).collect::<Vec<_>>(),

@@ -68,9 +68,8 @@ impl BodyMeasurements {
     pub fn of(frame: &Frame, surface: &BodySurface, errors: &SurfaceErrors) -> Self {
         let (in_view_low, in_view_high) = surface.in_view_s;
         let in_view = |s: f64| s >= in_view_low && s <= in_view_high;
-        let mid_height = |v: f64, u: f64| {
-            f64::midpoint(surface.lower.height(v, u), surface.upper.height(v, u))
-        };
+        let mid_height =
+            |v: f64, u: f64| f64::midpoint(surface.lower.height(v, u), surface.upper.height(v, u));
         let front = surface.radius(mid_height(0.0, 0.0), 0.0);
         let back = surface.radius(mid_height(0.0, 0.0), std::f64::consts::PI);
         let middle = 0.5 * (front - back);

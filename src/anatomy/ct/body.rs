@@ -64,9 +64,8 @@ pub fn cut_out(volume: &Volume<i16>, expected: &Expected) -> Option<VertebralBod
     let plates = [&expected.lower, &expected.upper];
     let mean_slope = |frame: &Frame, n: usize| {
         let seen = plates.iter().filter(|plate| plate.tilt_seen);
-        let slopes: Vec<f64> = seen
-            .map(|plate| carried(&plate.plane, &plate.frame, frame).coefficients[n])
-            .collect();
+        let slopes: Vec<f64> =
+            seen.map(|plate| carried(&plate.plane, &plate.frame, frame).coefficients[n]).collect();
         slopes.iter().sum::<f64>() / slopes.len().max(1) as f64
     };
     let start = &expected.frame;
@@ -82,12 +81,11 @@ pub fn cut_out(volume: &Volume<i16>, expected: &Expected) -> Option<VertebralBod
         return None;
     }
     let slope = |n: usize| {
-        let both: Vec<f64> =
-            [&pass.lower, &pass.upper]
-                .into_iter()
-                .filter(|plate| plate.seen_share > 0.3)
-                .map(|plate| plate.surface.coefficients[n])
-                .collect();
+        let both: Vec<f64> = [&pass.lower, &pass.upper]
+            .into_iter()
+            .filter(|plate| plate.seen_share > 0.3)
+            .map(|plate| plate.surface.coefficients[n])
+            .collect();
         both.iter().sum::<f64>() / both.len().max(1) as f64
     };
     let (forward, side) = (slope(1), slope(2));
@@ -191,7 +189,12 @@ impl Pass {
     }
 
     /// Moves the surfaces from the steepest place to where the shell of bone ends.
-    fn sharpen(&mut self, local: &BodyVolume, volume: &Volume<i16>, reach: ((f64, f64), (f64, f64))) {
+    fn sharpen(
+        &mut self,
+        local: &BodyVolume,
+        volume: &Volume<i16>,
+        reach: ((f64, f64), (f64, f64)),
+    ) {
         let surface = self.surface();
         let up = blur_along(volume, self.frame.up);
         let plates = [
@@ -215,7 +218,8 @@ impl Pass {
                         continue;
                     }
                     let reach = PROFILE_MM.0.max(farthest) + 1.0;
-                    for s in libm::floor(height - reach) as i32..=libm::ceil(height + reach) as i32 {
+                    for s in libm::floor(height - reach) as i32..=libm::ceil(height + reach) as i32
+                    {
                         let x = outward * (f64::from(s) - height);
                         if x >= -PROFILE_MM.0 && x <= farthest {
                             profile.add(x, f64::from(local.at(s, v, u)));
@@ -298,7 +302,12 @@ impl Pass {
     }
 
     /// The body with its frame's origin moved to `centre`, surfaces expressed about it.
-    fn into_body(self, centre: LpsPoint, volume: &Volume<i16>, expected: &Expected) -> VertebralBody {
+    fn into_body(
+        self,
+        centre: LpsPoint,
+        volume: &Volume<i16>,
+        expected: &Expected,
+    ) -> VertebralBody {
         let old = self.surface();
         let d = self.frame.to_local(centre);
         let frame = Frame { origin: centre, ..self.frame };

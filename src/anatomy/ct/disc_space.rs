@@ -254,8 +254,8 @@ fn best_slopes(
                 if rise.is_nan() || rise < LEAST_VOTE {
                     continue;
                 }
-                let tilt = 0.5 * (slope(below, FORWARD_STEPS) + slope(above, FORWARD_STEPS))
-                    / SLOPE_SIGMA;
+                let tilt =
+                    0.5 * (slope(below, FORWARD_STEPS) + slope(above, FORWARD_STEPS)) / SLOPE_SIGMA;
                 let wedge = (below as f64 - above as f64) * SLOPE_STEP / WEDGE_SIGMA;
                 let unlike = tilt * tilt + wedge * wedge + lean * lean;
                 let value = fall + rise - PRIOR_WEIGHT * unlike - cost;
@@ -311,21 +311,18 @@ pub fn best_chain(discs: &[Vec<DiscSpace>], heights_mm: &[f64]) -> Vec<DiscSpace
 
 /// What a body between two discs costs: for its height against the expected one and its wedge.
 fn implausible(below: &DiscSpace, above: &DiscSpace, height_mm: f64) -> f64 {
-    let place = |frame: &Frame, plane: &EndplateSurface| {
-        frame.origin + frame.up * plane.height(0.0, 0.0)
-    };
+    let place =
+        |frame: &Frame, plane: &EndplateSurface| frame.origin + frame.up * plane.height(0.0, 0.0);
     let normal = |frame: &Frame, plane: &EndplateSurface| {
         frame.up - frame.anterior * plane.coefficients[1] - frame.left * plane.coefficients[2]
     };
     let up = (below.frame.up + above.frame.up) * 0.5;
-    let height =
-        (place(&above.frame, &above.below) - place(&below.frame, &below.above)).dot(up);
+    let height = (place(&above.frame, &above.below) - place(&below.frame, &below.above)).dot(up);
     if height < LEAST_BODY_MM {
         return IMPOSSIBLE;
     }
     let quotient = libm::log(height / height_mm.max(1.0)) / HEIGHT_SIGMA;
-    let turned =
-        (normal(&above.frame, &above.below) - normal(&below.frame, &below.above)).length();
+    let turned = (normal(&above.frame, &above.below) - normal(&below.frame, &below.above)).length();
     let wedge = turned / BODY_WEDGE_SIGMA;
     CHAIN_WEIGHT * (quotient * quotient + wedge * wedge)
 }

@@ -106,7 +106,8 @@ fn misfit(profile: &[(f64, f64)], edge: f64, sigma: f64) -> Option<f64> {
 /// Gaussian elimination with pivots.
 fn solve(mut m: [[f64; 4]; 3]) -> Option<[f64; 3]> {
     for column in 0..3 {
-        let pivot = (column..3).max_by(|&a, &b| m[a][column].abs().total_cmp(&m[b][column].abs()))?;
+        let pivot =
+            (column..3).max_by(|&a, &b| m[a][column].abs().total_cmp(&m[b][column].abs()))?;
         if m[pivot][column].abs() < 1e-9 {
             return None;
         }

@@ -131,7 +131,10 @@ fn surface(
     let confidence = Share::new(
         (0.75 * (edge / 0.45).min(1.0) + 0.25 * agreement) * (0.4 + 0.6 * fraction_in_view),
     );
-    CutOut { body: Some(VertebralBody { frame, surface, confidence, measurements: None }), fraction_in_view }
+    CutOut {
+        body: Some(VertebralBody { frame, surface, confidence, measurements: None }),
+        fraction_in_view,
+    }
 }
 
 /// Front and rear wall of one slice for each millimetre of height over the box's centre.
