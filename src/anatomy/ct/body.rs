@@ -1,8 +1,9 @@
 //! Cutting out one vertebral body: frame, outlines, endplates.
 
 use super::body_volume::BodyVolume;
+use super::edge_model::EdgeProfile;
 use super::endplates::{Endplate, Which, endplate};
-use super::outline::{Outlines, Prior, outlines};
+use super::outline::{Outlines, Prior, angle, outlines};
 use crate::anatomy::measurements::{BodyMeasurements, SurfaceErrors};
 use crate::anatomy::model::VertebralBody;
 use crate::anatomy::surface::{BodySurface, EndplateSurface, OUTLINE_DIRECTIONS};
@@ -20,6 +21,10 @@ const LEAST_EXTENT_MM: f64 = 1.0;
 const BAND_ERROR_MM: f64 = 1.5;
 /// Scatter of one place of the side wall (spurs, vessels), mm.
 const WALL_SCATTER_MM: f64 = 0.5;
+/// How far the profile across an endplate reaches into the body and out of it, mm.
+const PROFILE_MM: (f64, f64) = (6.0, 5.0);
+/// Blur of common kernels in the plane and of linear resampling together, standard deviation, mm.
+const KERNEL_SIGMA_MM: f64 = 0.65;
 /// Steepest slope by which the frame follows the endplates (tan of 30 degrees).
 const MAX_SLOPE: f64 = 0.58;
 
@@ -164,11 +169,12 @@ fn fit(
             libm::sqrt(v * v + u * u) < 0.85 * surface.radius(s, libm::atan2(u, v))
         }
     };
-    let lower =
-        endplate(&local, Which::Lower, lower, expected.lower.reach_mm, in_view, within(low + 3.0));
-    let upper =
-        endplate(&local, Which::Upper, upper, expected.upper.reach_mm, in_view, within(high - 3.0));
-    Some(Pass { frame: *frame, outlines, lower, upper, in_view })
+    let reach = (expected.lower.reach_mm, expected.upper.reach_mm);
+    let lower = endplate(&local, Which::Lower, lower, reach.0, in_view, within(low + 3.0));
+    let upper = endplate(&local, Which::Upper, upper, reach.1, in_view, within(high - 3.0));
+    let mut pass = Pass { frame: *frame, outlines, lower, upper, in_view };
+    pass.sharpen(&local, volume, reach);
+    Some(pass)
 }
 
 impl Pass {
@@ -179,6 +185,77 @@ impl Pass {
             upper: self.upper.surface,
             lower: self.lower.surface,
             in_view_s: (f64::from(self.in_view.0), f64::from(self.in_view.1)),
+        }
+    }
+
+    /// Moves the surfaces from the steepest place to where the shell of bone ends.
+    fn sharpen(
+        &mut self,
+        local: &BodyVolume,
+        volume: &Volume<i16>,
+        reach: ((f64, f64), (f64, f64)),
+    ) {
+        let surface = self.surface();
+        let up = blur_along(volume, self.frame.up);
+        let plates = [
+            (&mut self.lower, Which::Lower, reach.0.1),
+            (&mut self.upper, Which::Upper, reach.1.1),
+        ];
+        for (plate, which, beyond) in plates {
+            if plate.scatter_mm.is_none() {
+                continue;
+            }
+            let outward = if which == Which::Upper { 1.0 } else { -1.0 };
+            let mut profile = EdgeProfile::default();
+            // Beyond half of the disc and its blur the neighbour's endplate rises.
+            let farthest = (beyond + 1.0).clamp(2.0, PROFILE_MM.1);
+            for v in (-36..=36).step_by(2) {
+                for u in (-36..=36).step_by(2) {
+                    let (v_mm, u_mm) = (f64::from(v), f64::from(u));
+                    let height = plate.surface.height(v_mm, u_mm);
+                    let wall = surface.radius(height, libm::atan2(u_mm, v_mm));
+                    if libm::hypot(u_mm, v_mm) > 0.75 * wall {
+                        continue;
+                    }
+                    let reach = PROFILE_MM.0.max(farthest) + 1.0;
+                    for s in libm::floor(height - reach) as i32..=libm::ceil(height + reach) as i32
+                    {
+                        let x = outward * (f64::from(s) - height);
+                        if x >= -PROFILE_MM.0 && x <= farthest {
+                            profile.add(x, f64::from(local.at(s, v, u)));
+                        }
+                    }
+                }
+            }
+            if let Some(edge) = profile.edge(up) {
+                plate.surface.coefficients[0] += outward * edge;
+            }
+        }
+        self.sharpen_walls(local, volume);
+    }
+
+    /// The side wall as a whole; where the pedicles leave there is no edge.
+    fn sharpen_walls(&mut self, local: &BodyVolume, volume: &Volume<i16>) {
+        let mut profile = EdgeProfile::default();
+        for (row, radii) in self.outlines.radii.iter().enumerate() {
+            let s = self.outlines.first_s + row as i32;
+            for (direction, &radius) in radii.iter().enumerate() {
+                let (c, sine) = (libm::cos(angle(direction)), libm::sin(angle(direction)));
+                if (-0.92..=-0.35).contains(&c) {
+                    continue;
+                }
+                for n in -10..=6 {
+                    let x = 0.5 * f64::from(n);
+                    let r = f64::from(radius) + x;
+                    profile.add(x, f64::from(local.in_plane(s, r * c, r * sine)));
+                }
+            }
+        }
+        let blur = blur_along(volume, self.frame.anterior).max(blur_along(volume, self.frame.left));
+        if let Some(edge) = profile.edge(blur) {
+            for radius in self.outlines.radii.iter_mut().flatten() {
+                *radius = (*radius + edge as f32).max(1.0);
+            }
         }
     }
 
@@ -261,6 +338,18 @@ impl Pass {
         let measurements = Some(BodyMeasurements::of(&frame, &surface, &errors));
         VertebralBody { frame, surface, confidence, measurements }
     }
+}
+
+/// Standard deviation of the blur along a direction, mm: the voxel's extent, the kernel and the
+/// resampling to a millimetre.
+fn blur_along(volume: &Volume<i16>, way: LpsVector) -> f64 {
+    let voxel: f64 = (0..3)
+        .map(|axis| {
+            let extent = volume.grid.step(axis).dot(way);
+            extent * extent / 12.0
+        })
+        .sum();
+    libm::sqrt(voxel + KERNEL_SIGMA_MM * KERNEL_SIGMA_MM)
 }
 
 /// A closed outline about an axis moved by (v, u) mm.

@@ -22,6 +22,7 @@ mod coarse;
 mod disc_evidence;
 mod disc_space;
 mod doubts;
+mod edge_model;
 mod endplates;
 mod ends;
 mod metal;
