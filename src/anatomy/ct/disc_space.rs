@@ -362,7 +362,8 @@ fn columns(local: &BodyVolume, expected: &ExpectedDisc, half_height: i32) -> Vec
     columns
 }
 
-/// Mean vote of the columns in view for each plane; NaN where fewer than half are.
+/// Mean vote of the columns in view for each plane; NaN where fewer than three in four are: a slope
+/// cannot be told from one corner of the cross section.
 fn votes(columns: &[Column], half_height: i32, sign: f64) -> Votes {
     let mut values = vec![f64::NAN; HEIGHTS * FORWARD * SIDE];
     for forward in 0..FORWARD {
@@ -390,7 +391,7 @@ fn votes(columns: &[Column], half_height: i32, sign: f64) -> Votes {
                 }
             }
             for height in 0..HEIGHTS {
-                if 2 * seen[height] as usize >= columns.len() {
+                if 4 * seen[height] as usize >= 3 * columns.len() {
                     values[(height * FORWARD + forward) * SIDE + side] =
                         sums[height] / f64::from(seen[height]);
                 }
