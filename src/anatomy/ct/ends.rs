@@ -169,8 +169,9 @@ fn canal_opens(vertebrae: &[Vertebra], canal: &Canal) -> (Option<usize>, f64) {
             .map(|(w, u)| w / u)
     };
     let score = |ratio: f64| ramp(ratio, (1.0, 1.3));
-    for first in n.saturating_sub(MOST_ABOVE_C2).max(3)..n {
-        if let Some(ratio) = opening(widths(&vertebrae[first], -6.0, 6.0), usual(first)) {
+    let from = n.saturating_sub(MOST_ABOVE_C2).max(3);
+    for (first, vertebra) in vertebrae.iter().enumerate().skip(from) {
+        if let Some(ratio) = opening(widths(vertebra, -6.0, 6.0), usual(first)) {
             return (Some(first), score(ratio));
         }
     }
