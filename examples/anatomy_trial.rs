@@ -1,15 +1,17 @@
 //! The anatomy of raw CT volumes, for trials: perturbed copies, label masks, timings.
 //!
-//! `cargo run --example anatomy_trial -- [--labels OUT] VOLUME.json ...`: each `<name>.json` (`size` `[ni, nj, nk]`, `origin`,
+//! `cargo run --example anatomy_trial -- [--labels OUT] [--trace] [--set NAME=VALUE] VOLUME.json ...`: each `<name>.json` (`size` `[ni, nj, nk]`, `origin`,
 //! `step_i`, `step_j`, `step_k` in LPS mm) stands beside `<name>.raw` (int16 Hounsfield units, little endian,
 //! `[k][j][i]`; below -1500 is padding). Prints one line of JSON for each. With `--labels` the
 //! bodies are written to `OUT/<name>.bodies.raw` (one byte per voxel, same order; n for the n-th
 //! vertebra printed) and the other bones to `OUT/<name>.bones.raw` on the coarse grid of
-//! `OUT/<name>.bones.json` (n for the n-th of `bones`). Development only.
+//! `OUT/<name>.bones.json` (n for the n-th of `bones`). `--trace` adds the profiles along the spine;
+//! `--set` changes a parameter of the search (`osteoflag::anatomy::ct::Parameters`). Development only.
 #![allow(
     missing_docs,
     clippy::pedantic,
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
     reason = "a development tool: it may stop at the first surprise"
@@ -19,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use osteoflag::anatomy::Anatomy;
+use osteoflag::anatomy::ct::{Parameters, Trace, find_with};
 use osteoflag::geometry::{Grid, LpsPoint, LpsVector};
 use osteoflag::kernels::BitMask;
 use osteoflag::volume::{Validity, Volume};
@@ -89,6 +92,7 @@ fn describe(name: &str, anatomy: &Anatomy, seconds: f64) -> Value {
                 "body_centroid_lps_mm": point(v.centroid),
                 "fraction_in_view": v.fraction_in_view,
                 "confidence": v.confidence,
+                "up": v.body.as_ref().map(|body| [body.frame.up.x(), body.frame.up.y(), body.frame.up.z()]),
                 "body_confidence": v.body.as_ref().map(|body| body.confidence),
                 "problems": v.problems.iter().map(|p| p.code).collect::<Vec<_>>(),
             })
@@ -131,25 +135,46 @@ fn describe(name: &str, anatomy: &Anatomy, seconds: f64) -> Value {
         "sentences": anatomy.problems.iter().map(|p| &p.sentence).collect::<Vec<_>>(),
         "vertebrae": vertebrae,
         "canal": canal,
+        "s1": anatomy.ends.s1.as_ref().map(|end| json!([end.vertebra, end.score])),
+        "c2": anatomy.ends.c2.as_ref().map(|end| json!([end.vertebra, end.score])),
         "problems": anatomy.problems.iter().map(|p| p.code).collect::<Vec<_>>(),
     })
 }
 
 fn main() {
     let mut labels: Option<PathBuf> = None;
+    let mut traced = false;
+    let mut parameters = Parameters::default();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         if argument == "--labels" {
             labels = Some(PathBuf::from(arguments.next().unwrap()));
             continue;
         }
+        if argument == "--trace" {
+            traced = true;
+            continue;
+        }
+        if argument == "--set" {
+            let pair = arguments.next().unwrap();
+            let (name, value) = pair.split_once('=').expect("NAME=VALUE");
+            let mut all = serde_json::to_value(&parameters).unwrap();
+            all[name] = value.parse::<f64>().unwrap().into();
+            parameters = serde_json::from_value(all).unwrap();
+            continue;
+        }
         let json = PathBuf::from(argument);
         let name = json.file_stem().unwrap().to_string_lossy().into_owned();
         let volume = load(&json);
         let start = Instant::now();
-        let anatomy = osteoflag::anatomy::ct::find(&volume);
+        let mut trace = Trace::default();
+        let anatomy = find_with(&volume, &parameters, Some(&mut trace));
         let seconds = start.elapsed().as_secs_f64();
-        println!("{}", describe(&name, &anatomy, seconds));
+        let mut line = describe(&name, &anatomy, seconds);
+        if traced {
+            line["trace"] = serde_json::to_value(&trace).unwrap();
+        }
+        println!("{line}");
         if let Some(folder) = &labels {
             std::fs::create_dir_all(folder).unwrap();
             let bodies = body_labels(&anatomy, &volume.grid);

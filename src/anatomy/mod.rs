@@ -9,7 +9,7 @@ pub mod mr;
 mod surface;
 
 pub use model::{
-    Anatomy, BoneRegion, Bones, Canal, CanalSection, Disc, Foreign, Vertebra, VertebraId,
-    VertebralBody,
+    Anatomy, BoneRegion, Bones, Canal, CanalSection, ColumnEnds, Disc, EndEvidence, Foreign,
+    Vertebra, VertebraId, VertebralBody,
 };
 pub use surface::{BodyPosition, BodySurface, EndplateSurface, OUTLINE_DIRECTIONS};

@@ -33,6 +33,8 @@ pub struct Anatomy {
     pub canal: Option<Canal>,
     /// Vertebrae from feet to head.
     pub vertebrae: Vec<Vertebra>,
+    /// Where the mobile column ends, as far as that is in view.
+    pub ends: ColumnEnds,
     /// MR signal quotients of the tissues, as evidence for the role.
     pub tissue_quotients: Option<TissueQuotients>,
     /// The patient on the series' grid (CT): tissue in one piece, without couch and clothes, holes
@@ -106,6 +108,7 @@ impl Anatomy {
             provider,
             canal: None,
             vertebrae: Vec::new(),
+            ends: ColumnEnds::NONE,
             tissue_quotients: None,
             body_outline: None,
             bone: None,
@@ -114,6 +117,29 @@ impl Anatomy {
             problems: Vec::new(),
         }
     }
+}
+
+/// The ends of the column: what names levels by counting.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ColumnEnds {
+    /// The vertebra that looks like the first sacral one.
+    pub s1: Option<EndEvidence>,
+    /// The vertebra that looks like the axis.
+    pub c2: Option<EndEvidence>,
+}
+
+impl ColumnEnds {
+    /// No end in view.
+    pub const NONE: Self = Self { s1: None, c2: None };
+}
+
+/// Evidence that a vertebra is the last one at its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndEvidence {
+    /// Which vertebra.
+    pub vertebra: VertebraId,
+    /// How strong the evidence is; a score, no probability. Below about 0.5 it names nothing.
+    pub score: Share,
 }
 
 /// The spinal canal as cross sections about every millimetre, from feet to head.

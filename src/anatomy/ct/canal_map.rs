@@ -12,32 +12,25 @@
 use rayon::prelude::*;
 
 use super::coarse::{Coarse, OUTSIDE};
+use super::parameters::Parameters;
 use crate::kernels::{Array3, Boundary, gaussian, uniform};
 
 /// Rays in a full turn.
 const DIRECTIONS: usize = 24;
-/// A wall nearer than this is bone or noise at the voxel itself, mm.
-const NEAR_MM: f64 = 4.0;
-/// Length of a ray, mm: the canal is at most about 30 mm wide.
-const FAR_MM: f64 = 18.0;
-/// A wall is this much denser than the local mean, HU (90 and 180 found as many bodies).
-const WALL_CONTRAST_HU: f32 = 130.0;
-/// Local mean above which a voxel is no canal, HU: marrow of the sacral ala has 70 to 150.
-const SOFTEST_UPPER_HU: f32 = 120.0;
 /// A ray that meets this is in air, HU.
 const AIR_HU: f32 = -300.0;
 /// Slices worked on at a time.
 const SLAB: usize = 24;
 
 /// Canal likeness 0 to 1 for each voxel of the coarse grid.
-pub fn canal_map(coarse: &Coarse) -> Array3<f32> {
+pub fn canal_map(coarse: &Coarse, parameters: &Parameters) -> Array3<f32> {
     let size = coarse.hu.size();
     let slice = size[0] * size[1];
     let mut out = Array3::filled(size, 0.0f32);
     if slice == 0 {
         return out;
     }
-    let rays = Rays::new(coarse.spacing);
+    let rays = Rays::new(coarse.spacing, parameters);
     // The widest window along z reaches this many slices beyond a slab.
     let halo = (odd(14.0 / coarse.spacing) / 2).max(4);
     out.data_mut().par_chunks_mut(slice * SLAB).enumerate().for_each(|(n, into)| {
@@ -90,7 +83,7 @@ fn slab_map(
             for i in 0..ni {
                 let at = slab.offset(i, j, k);
                 let mean = local.data()[at];
-                let soft = ((mean + 60.0) / 50.0).min((SOFTEST_UPPER_HU - mean) / 55.0);
+                let soft = ((mean + 60.0) / 50.0).min((rays.softest_upper_hu - mean) / 55.0);
                 if soft <= 0.0 || slab.data()[at] == OUTSIDE {
                     continue;
                 }
@@ -118,17 +111,22 @@ struct Rays {
     directions: Vec<Ray>,
     /// Places 24 mm ahead within 40 degrees, with the penalty of the angle.
     ahead: Vec<(isize, isize, f32)>,
+    contrast_hu: f32,
+    far_mm: f64,
+    near_mm: f64,
+    softest_upper_hu: f32,
+    imbalance_cost: f64,
 }
 
 impl Rays {
-    fn new(spacing: f64) -> Self {
+    fn new(spacing: f64, parameters: &Parameters) -> Self {
         let directions = (0..DIRECTIONS)
             .map(|d| {
                 let angle = std::f64::consts::TAU * d as f64 / DIRECTIONS as f64;
                 let (c, s) = (libm::cos(angle), libm::sin(angle));
                 let mut steps = Vec::new();
                 let mut r = spacing;
-                while r <= FAR_MM {
+                while r <= parameters.ray_length_mm {
                     let step = |x: f64| libm::floor(x * r / spacing + 0.5) as isize;
                     steps.push((step(c), step(s), r));
                     r += spacing * 0.75;
@@ -145,7 +143,15 @@ impl Rays {
                 (dx, dy, 0.002 * degrees.abs() as f32)
             })
             .collect();
-        Self { directions, ahead }
+        Self {
+            directions,
+            ahead,
+            contrast_hu: parameters.wall_contrast_hu as f32,
+            far_mm: parameters.ray_length_mm,
+            near_mm: parameters.near_wall_mm,
+            softest_upper_hu: parameters.softest_upper_hu as f32,
+            imbalance_cost: parameters.imbalance_cost_per_mm,
+        }
     }
 
     /// Bone in a 20 mm box 24 mm ahead (towards anterior), best of five directions.
@@ -183,7 +189,7 @@ impl Rays {
                 if value < AIR_HU {
                     break;
                 }
-                if value > base + WALL_CONTRAST_HU {
+                if value > base + self.contrast_hu {
                     wall = Some(r);
                     break;
                 }
@@ -191,23 +197,23 @@ impl Rays {
             }
             let length = if let Some(r) = wall {
                 hits += 1.0;
-                if r < NEAR_MM {
+                if r < self.near_mm {
                     close += 1;
                 }
                 r
             } else {
                 // A weak wall (disc, thin lamina) is part of a hit.
-                let part = f64::from((densest - base) / WALL_CONTRAST_HU);
+                let part = f64::from((densest - base) / self.contrast_hu);
                 if part > 0.4 {
                     hits += 0.7 * ((part - 0.4) / 0.6).min(1.0);
                 }
-                FAR_MM
+                self.far_mm
             };
             east += c * length;
             south += s * length;
         }
         let n = DIRECTIONS as f64;
-        let imbalance = 0.02 * libm::sqrt(east * east + south * south) / n;
+        let imbalance = self.imbalance_cost * libm::sqrt(east * east + south * south) / n;
         (hits / n - imbalance - 0.5 * f64::from(close) / n).max(0.0) as f32
     }
 }

@@ -10,20 +10,12 @@
 use rayon::prelude::*;
 
 use super::coarse::Coarse;
+use super::parameters::Parameters;
 use crate::kernels::{Array3, uniform_profile};
 
-/// Canal likeness that neither gains nor loses.
-const NEUTRAL: f32 = 0.5;
-/// Cost of a step of one voxel to the side and to front or back, squared.
-const SIDE_COST: f32 = 0.1;
-const FRONT_COST: f32 = 0.015;
 /// Largest step between slices, voxels, to the side and to front or back.
 const SIDE_REACH: isize = 2;
 const FRONT_REACH: isize = 3;
-/// Loss at which a path is dropped (for 2 mm slices).
-const DROP: f64 = 2.0;
-/// Running mean of the canal likeness over 16 mm below which the path is cut.
-const CUT_BELOW: f64 = 0.45;
 
 /// A path through the coarse grid, from feet to head.
 pub struct CanalPath {
@@ -34,31 +26,37 @@ pub struct CanalPath {
 }
 
 /// The best path through the map.
-pub fn best_path(map: &Array3<f32>, spacing: f64) -> CanalPath {
-    let drop = (DROP * 2.0 / spacing) as f32;
-    let (up, going_up) = one_way(map, drop, false);
-    let (down, going_down) = one_way(map, drop, true);
+pub fn best_path(map: &Array3<f32>, spacing: f64, parameters: &Parameters) -> CanalPath {
+    let costs = Costs {
+        neutral: parameters.neutral_likeness as f32,
+        side: parameters.side_cost as f32,
+        front: parameters.front_cost as f32,
+        drop: (parameters.drop * 2.0 / spacing) as f32,
+    };
+    let (up, going_up) = one_way(map, costs, false);
+    let (down, going_down) = one_way(map, costs, true);
     let mut voxels = if up >= down { going_up } else { going_down };
     let likeness: Vec<f64> = voxels.iter().map(|&[i, j, k]| f64::from(map.at(i, j, k))).collect();
     let window = ((16.0 / spacing) as usize).max(1);
     let mean = uniform_profile(&likeness, window);
-    let keep = best_stretch(&mean, &likeness);
+    let keep = best_stretch(&mean, &likeness, parameters.cut_below);
     voxels = voxels.get(keep.clone()).map(<[_]>::to_vec).unwrap_or_default();
-    let score: f64 = likeness.get(keep).unwrap_or(&[]).iter().map(|v| v - f64::from(NEUTRAL)).sum();
+    let score: f64 =
+        likeness.get(keep).unwrap_or(&[]).iter().map(|v| v - parameters.neutral_likeness).sum();
     CanalPath { voxels, score: score * spacing }
 }
 
 /// The stretch above the cut with the greatest excess; the whole where nothing is above it.
-fn best_stretch(mean: &[f64], likeness: &[f64]) -> std::ops::Range<usize> {
+fn best_stretch(mean: &[f64], likeness: &[f64], cut_below: f64) -> std::ops::Range<usize> {
     let mut best = (f64::NEG_INFINITY, 0..mean.len());
     let mut from = 0;
     while from < mean.len() {
-        let run = mean[from..].iter().take_while(|&&v| v > CUT_BELOW).count();
+        let run = mean[from..].iter().take_while(|&&v| v > cut_below).count();
         if run == 0 {
             from += 1;
             continue;
         }
-        let excess: f64 = likeness[from..from + run].iter().map(|v| v - CUT_BELOW).sum();
+        let excess: f64 = likeness[from..from + run].iter().map(|v| v - cut_below).sum();
         if excess > best.0 {
             best = (excess, from..from + run);
         }
@@ -69,7 +67,7 @@ fn best_stretch(mean: &[f64], likeness: &[f64]) -> std::ops::Range<usize> {
 
 /// The best path from the lowest to the highest slice (or the other way), its score and voxels
 /// from feet to head.
-fn one_way(map: &Array3<f32>, drop: f32, downward: bool) -> (f32, Vec<[usize; 3]>) {
+fn one_way(map: &Array3<f32>, costs: Costs, downward: bool) -> (f32, Vec<[usize; 3]>) {
     let [ni, nj, nk] = map.size();
     let slice = ni * nj;
     if slice == 0 || nk == 0 {
@@ -89,7 +87,7 @@ fn one_way(map: &Array3<f32>, drop: f32, downward: bool) -> (f32, Vec<[usize; 3]
             .zip(from[n * slice..(n + 1) * slice].par_chunks_mut(ni))
             .enumerate()
             .map(|(j, (into, steps))| {
-                let mut row = Row { before: &before, filled: &filled, ni, nj, drop };
+                let mut row = Row { before: &before, filled: &filled, ni, nj, costs };
                 row.advance(j, &plane[j * ni..(j + 1) * ni], into, steps)
             })
             .collect();
@@ -127,13 +125,22 @@ fn one_way(map: &Array3<f32>, drop: f32, downward: bool) -> (f32, Vec<[usize; 3]
     (best.0, path)
 }
 
+/// What a step costs; see [`Parameters`].
+#[derive(Clone, Copy)]
+struct Costs {
+    neutral: f32,
+    side: f32,
+    front: f32,
+    drop: f32,
+}
+
 struct Row<'a> {
     before: &'a [(f32, f32)],
     /// Whether the row of the slice before holds a path at all.
     filled: &'a [bool],
     ni: usize,
     nj: usize,
-    drop: f32,
+    costs: Costs,
 }
 
 impl Row<'_> {
@@ -152,7 +159,7 @@ impl Row<'_> {
         let mut any = false;
         let mut top = (f32::NEG_INFINITY, 0);
         for i in 0..self.ni {
-            let gain = likeness[i] - NEUTRAL;
+            let gain = likeness[i] - self.costs.neutral;
             let (mut score, mut step, mut peak) = (0.0f32, -1i8, 0.0f32);
             for &(dy, y) in &rows {
                 for dx in -SIDE_REACH..=SIDE_REACH {
@@ -163,9 +170,10 @@ impl Row<'_> {
                     if sum <= score {
                         continue;
                     }
-                    let reached =
-                        sum - SIDE_COST * (dx * dx) as f32 - FRONT_COST * (dy * dy) as f32;
-                    if reached > score && reached + gain > highest - self.drop {
+                    let reached = sum
+                        - self.costs.side * (dx * dx) as f32
+                        - self.costs.front * (dy * dy) as f32;
+                    if reached > score && reached + gain > highest - self.costs.drop {
                         score = reached;
                         step = ((dy + FRONT_REACH) * (2 * SIDE_REACH + 1) + dx + SIDE_REACH) as i8;
                         peak = highest;

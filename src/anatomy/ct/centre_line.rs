@@ -63,9 +63,9 @@ pub fn smoothed(points: &[LpsPoint], sigma_mm: f64) -> Vec<LpsPoint> {
     (0..points.len()).map(|n| LpsPoint::new(xs[n], ys[n], zs[n])).collect()
 }
 
-/// Frames along the points: `up` along the line, `anterior` the patient's front made perpendicular
+/// Frames along the points: `up` along the line, `anterior` the direction `front` made perpendicular
 /// and turned by `turns` (radians, forward towards left; none where the slice is empty).
-pub fn frames(points: &[LpsPoint], turns: &[f64]) -> Vec<Frame> {
+pub fn frames(points: &[LpsPoint], front: LpsVector, turns: &[f64]) -> Vec<Frame> {
     let n = points.len();
     let tangents: Vec<LpsVector> = (0..n)
         .map(|s| {
@@ -82,13 +82,12 @@ pub fn frames(points: &[LpsPoint], turns: &[f64]) -> Vec<Frame> {
         .map(|s| {
             let up = LpsVector::new(xs[s], ys[s], zs[s]);
             // A line that runs straight to the front has no anterior; the standing frame stands in.
-            let frame =
-                Frame::from_up_and_anterior(points[s], up, LpsVector::ANTERIOR).unwrap_or(Frame {
-                    origin: points[s],
-                    up: LpsVector::HEAD,
-                    anterior: LpsVector::ANTERIOR,
-                    left: LpsVector::LEFT,
-                });
+            let frame = Frame::from_up_and_anterior(points[s], up, front).unwrap_or(Frame {
+                origin: points[s],
+                up: LpsVector::HEAD,
+                anterior: LpsVector::ANTERIOR,
+                left: LpsVector::LEFT,
+            });
             turned(&frame, turns.get(s).copied().unwrap_or(0.0))
         })
         .collect()
@@ -102,6 +101,12 @@ pub fn turned(frame: &Frame, turn: f64) -> Frame {
         left: frame.left * c - frame.anterior * s,
         ..*frame
     }
+}
+
+/// The frame rolled about its `anterior`, `up` towards left, radians.
+pub fn rolled(frame: &Frame, roll: f64) -> Frame {
+    let (c, s) = (libm::cos(roll), libm::sin(roll));
+    Frame { up: frame.up * c + frame.left * s, left: frame.left * c - frame.up * s, ..*frame }
 }
 
 #[cfg(test)]
@@ -126,7 +131,7 @@ mod tests {
     fn frames_follow_the_line_and_keep_left_on_the_left() {
         let points: Vec<LpsPoint> =
             (0..50).map(|n| LpsPoint::new(0.0, 0.3 * f64::from(n), f64::from(n))).collect();
-        for frame in frames(&points, &[]) {
+        for frame in frames(&points, LpsVector::ANTERIOR, &[]) {
             assert!((frame.left.x() - 1.0).abs() < 1e-9);
             assert!((frame.up.y() / frame.up.z() - 0.3).abs() < 1e-9);
         }

@@ -1,4 +1,4 @@
-//! The coarse grid on which the spine is searched: axis-aligned LPS, isotropic, Hounsfield units.
+//! The coarse grid on which the spine is searched: along LPS or turned about z, isotropic, Hounsfield units.
 
 use crate::geometry::{ContinuousIndex, Grid, LpsPoint, LpsVector, VoxelIndex};
 use crate::kernels::{Array3, resample_onto};
@@ -18,10 +18,15 @@ pub const LOWEST_MEASURED_HU: i16 = -1500;
 pub struct Coarse {
     /// Hounsfield units, [`OUTSIDE`] where nothing was measured.
     pub hu: Array3<f32>,
-    /// Where its voxels lie: steps along +x (left), +y (posterior), +z (head).
+    /// Where its voxels lie: steps to the left, to the back, to the head.
     pub grid: Grid,
     /// Distance of its voxels, mm.
     pub spacing: f64,
+    /// Direction of its rows and, reversed, of its columns: the patient's left and front as far as
+    /// they are known.
+    pub left: LpsVector,
+    /// See `left`.
+    pub anterior: LpsVector,
 }
 
 /// Whether the voxel at `offset` holds a measured value.
@@ -31,6 +36,18 @@ pub fn is_measured(volume: &Volume<i16>, offset: usize) -> bool {
 
 /// Resamples a volume onto the coarse grid; `None` when it has no voxels or no sensible extent.
 pub fn coarse_grid(volume: &Volume<i16>) -> Option<Coarse> {
+    turned_coarse_grid(volume, 0.0)
+}
+
+/// The coarse grid for a patient who lies turned about the z axis: its rows run along the front
+/// turned by `turn` towards the left, radians.
+pub fn turned_coarse_grid(volume: &Volume<i16>, turn: f64) -> Option<Coarse> {
+    let (c, s) = (libm::cos(turn), libm::sin(turn));
+    let axes = [
+        LpsVector::LEFT * c - LpsVector::ANTERIOR * s,
+        LpsVector::LEFT * -s - LpsVector::ANTERIOR * c,
+        LpsVector::HEAD,
+    ];
     let grid = &volume.grid;
     if grid.is_empty() || volume.voxels.len() != grid.len() {
         return None;
@@ -39,10 +56,11 @@ pub fn coarse_grid(volume: &Volume<i16>) -> Option<Coarse> {
     let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
     for corner in 0..8 {
         let end = |axis: usize| if corner >> axis & 1 == 1 { last[axis] } else { 0.0 };
-        let p: [f64; 3] = grid.to_lps(ContinuousIndex { i: end(0), j: end(1), k: end(2) }).into();
+        let corner = grid.to_lps(ContinuousIndex { i: end(0), j: end(1), k: end(2) });
+        let from_zero = corner - LpsPoint::new(0.0, 0.0, 0.0);
         for axis in 0..3 {
-            low[axis] = low[axis].min(p[axis]);
-            high[axis] = high[axis].max(p[axis]);
+            low[axis] = low[axis].min(from_zero.dot(axes[axis]));
+            high[axis] = high[axis].max(from_zero.dot(axes[axis]));
         }
     }
     let mut spacing = SPACING_MM;
@@ -55,10 +73,10 @@ pub fn coarse_grid(volume: &Volume<i16>) -> Option<Coarse> {
     let size = counts(spacing).map(|n| n as usize);
     let target = Grid::new(
         size,
-        LpsPoint::from(low),
-        LpsVector::LEFT * spacing,
-        -LpsVector::ANTERIOR * spacing,
-        LpsVector::HEAD * spacing,
+        LpsPoint::new(0.0, 0.0, 0.0) + axes[0] * low[0] + axes[1] * low[1] + axes[2] * low[2],
+        axes[0] * spacing,
+        axes[1] * spacing,
+        axes[2] * spacing,
     )
     .ok()?;
     let hu = resample_onto(
@@ -69,7 +87,7 @@ pub fn coarse_grid(volume: &Volume<i16>) -> Option<Coarse> {
         (-1024, 3000),
         OUTSIDE,
     );
-    Some(Coarse { hu, grid: target, spacing })
+    Some(Coarse { hu, grid: target, spacing, left: axes[0], anterior: -axes[1] })
 }
 
 impl Coarse {

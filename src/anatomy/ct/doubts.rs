@@ -1,7 +1,7 @@
 //! What could not be followed, said as problems.
 
 use super::coarse::Coarse;
-use super::spine_line::SpineLine;
+use super::spine_line::{Refusal, SpineLine};
 use crate::anatomy::model::{Anatomy, Vertebra};
 use crate::problem::{Problem, ProblemCode, Severity};
 
@@ -11,9 +11,20 @@ const UNFOLLOWED_MM: f64 = 40.0;
 /// them that was missed.
 const GAP_FACTOR: f64 = 1.6;
 
-/// No spine was found.
-pub fn not_found() -> Problem {
-    Problem::new(ProblemCode::SpineNotFound, Severity::Warning, "no spine was found in the series")
+/// No spine was found, and why.
+pub fn not_found(refusal: Refusal) -> Problem {
+    let problem =
+        |sentence: String| Problem::new(ProblemCode::SpineNotFound, Severity::Warning, sentence);
+    match refusal {
+        Refusal::NoCanal => problem(
+            "no spine was found in the series: nothing in it looks like a spinal canal over the height of a vertebra".to_owned(),
+        ),
+        Refusal::NotASpine { from_z_mm, to_z_mm } => problem(format!(
+            "no spine was found in the series: what looks most like a canal ({from_z_mm:.0} to {to_z_mm:.0} mm along z) has no left-right symmetric bone about it"
+        ))
+        .with_number("from_z_mm", from_z_mm)
+        .with_number("to_z_mm", to_z_mm),
+    }
 }
 
 /// Adds to the anatomy what is doubtful about it.

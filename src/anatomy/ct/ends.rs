@@ -1,11 +1,23 @@
 //! The ends of the column: what is below S1 or above C2 is no vertebra to report.
 //!
-//! The rhythm runs on into the sacrum (S2, S3) and over the dens into C1 and the skull base. Both
-//! ends show in the distances of the centres.
+//! # Method
+//! The rhythm runs on into the sacrum (S2, S3) and over the dens into C1 and the skull base.
+//! - **Sacrum**: from L4 over L5 to S1 the axes of the bodies lean to the back by 40 degrees and more,
+//!   S1 against L5 by more than any lumbar pair. Relative angles, so that the position of the
+//!   patient does not matter. Where the axes say nothing, the distances do: S1 to S2 is shorter
+//!   than L5 to S1, and the chain bends.
+//! - **C2**: above it the canal opens: in the ring of C1 it is 28 to 32 mm wide, from C2 to C7
+//!   less than 27 mm and nearly constant. What stands beside the open canal is dens, C1 or skull.
+//!
+//! # Limits
+//! A straightened sacrum (S1 in line with L5), a transitional body and a tumour that widens the
+//! canal at the top of the chain are not told apart from their look-alikes.
 
-use crate::anatomy::model::Vertebra;
+use crate::anatomy::model::{Canal, ColumnEnds, EndEvidence, Vertebra, VertebraId};
+use crate::geometry::{Frame, LpsPoint};
 use crate::kernels::median;
 use crate::problem::{Problem, ProblemCode, Severity};
+use crate::units::Share;
 
 /// S1 to S2 is at most this share of L5 to S1 (measured: 0.75).
 const SACRAL_STEP_SHARE: f64 = 0.87;
@@ -17,17 +29,38 @@ const SACRAL_BEND: f64 = 0.5;
 const SACRAL_SLOPE: f64 = 0.6;
 /// Sacral bodies below S1.
 const MOST_BELOW_S1: usize = 4;
+/// Lean of S1 against the body two above, degrees: none from the first, whole evidence from the
+/// second value on (measured 45; L5 has 20 to 32).
+const LEAN_OVER_TWO: (f64, f64) = (25.0, 45.0);
+/// Lean of S1 against L5, degrees, likewise (measured 18 to 30; S2 against S1 about 10).
+const LEAN_OVER_ONE: (f64, f64) = (8.0, 20.0);
+/// L5 to S1 is at least this where the axes decide, mm.
+const LEAST_LUMBOSACRAL_STEP_MM: f64 = 26.0;
+/// Score from which an end is believed.
+const BELIEVED: f64 = 0.45;
 /// C2 to dens is at most this share of the steps below it (measured: 0.7), which are at most this
 /// long, mm, in the neck.
 const DENS_STEP_SHARE: f64 = 0.8;
 const NECK_STEP_MM: f64 = 23.0;
 /// Dens, C1 and skull base: more than this above C2 are no such thing.
 const MOST_ABOVE_C2: usize = 3;
+/// The canal has opened when it is this wide, mm, and this many times as wide as beside the three
+/// bodies below.
+const OPEN_CANAL_MM: f64 = 27.0;
+const OPENING: f64 = 1.15;
 
-/// Takes off what lies below S1 and above C2, and says so.
-pub fn trim_ends(vertebrae: &mut Vec<Vertebra>) -> Vec<Problem> {
+/// Takes off what lies below S1 and above C2; says so, and which vertebrae the ends are. The
+/// evidence carries the place in the list until the vertebrae are numbered.
+pub fn trim_ends(
+    vertebrae: &mut Vec<Vertebra>,
+    canal: Option<&Canal>,
+) -> (FoundEnds, Vec<Problem>) {
     let mut problems = Vec::new();
-    let sacral = sacral_bodies(vertebrae);
+    let places: Vec<LpsPoint> = vertebrae.iter().map(|v| v.centroid).collect();
+    let frames: Vec<Option<Frame>> =
+        vertebrae.iter().map(|v| v.body.as_ref().map(|body| body.frame)).collect();
+    let (by_axes, score) = first_sacral(&places, &frames);
+    let sacral = if score >= BELIEVED { by_axes } else { sacral_bodies(vertebrae) };
     if sacral > 0 {
         let top = vertebrae[sacral - 1].centroid.z();
         vertebrae.drain(..sacral);
@@ -40,7 +73,9 @@ pub fn trim_ends(vertebrae: &mut Vec<Vertebra>) -> Vec<Problem> {
             .with_number("to_z_mm", top),
         );
     }
-    if let Some(first) = first_above_c2(vertebrae) {
+    let (opened, c2_score) = canal.map_or((None, 0.0), |canal| canal_opens(vertebrae, canal));
+    let above = [opened, first_above_c2(vertebrae)].into_iter().flatten().min();
+    if let Some(first) = above {
         let bottom = vertebrae[first].centroid.z();
         let count = vertebrae.len() - first;
         vertebrae.truncate(first);
@@ -53,7 +88,95 @@ pub fn trim_ends(vertebrae: &mut Vec<Vertebra>) -> Vec<Problem> {
             .with_number("from_z_mm", bottom),
         );
     }
-    problems
+    let ends = FoundEnds {
+        s1: if score >= BELIEVED { Some(score) } else { (sacral > 0).then_some(BELIEVED) },
+        c2: (c2_score > 0.0).then_some(c2_score),
+    };
+    (ends, problems)
+}
+
+/// Scores of the lowest vertebra as S1 and of the highest as C2.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FoundEnds {
+    s1: Option<f64>,
+    c2: Option<f64>,
+}
+
+impl FoundEnds {
+    /// With the names of the vertebrae.
+    pub fn named(self, vertebrae: &[Vertebra]) -> ColumnEnds {
+        let end = |vertebra: Option<&Vertebra>, score: Option<f64>| {
+            let id: VertebraId = vertebra?.id.clone();
+            Some(EndEvidence { vertebra: id, score: Share::new(score?) })
+        };
+        ColumnEnds { s1: end(vertebrae.first(), self.s1), c2: end(vertebrae.last(), self.c2) }
+    }
+}
+
+/// 0 below the first, 1 above the second limit.
+fn ramp(value: f64, (from, to): (f64, f64)) -> f64 {
+    ((value - from) / (to - from)).clamp(0.0, 1.0)
+}
+
+/// Which of the lowest is most like S1 by the axes of the bodies, and how much. A frame is `None`
+/// where the body was not cut out.
+fn first_sacral(places: &[LpsPoint], frames: &[Option<Frame>]) -> (usize, f64) {
+    let lean = |n: usize, above: usize| -> Option<f64> {
+        let (own, other) = ((*frames.get(n)?)?, (*frames.get(above)?)?);
+        Some(libm::atan2(own.up.dot(other.anterior), own.up.dot(other.up)).to_degrees())
+    };
+    let mut best = (0, 0.0);
+    for n in 0..places.len().saturating_sub(2).min(MOST_BELOW_S1 + 1) {
+        let step = places[n].distance(places[n + 1]);
+        let (Some(two), Some(one)) = (lean(n, n + 2), lean(n, n + 1)) else { continue };
+        let score = ramp(two, LEAN_OVER_TWO) * ramp(one, LEAN_OVER_ONE);
+        if step >= LEAST_LUMBOSACRAL_STEP_MM && score > best.1 {
+            best = (n, score);
+        }
+    }
+    best
+}
+
+/// The first vertebra beside which the canal has opened, and how sure the one below it (or the
+/// highest, where the canal opens beyond it) is C2.
+fn canal_opens(vertebrae: &[Vertebra], canal: &Canal) -> (Option<usize>, f64) {
+    let widths = |at: &Vertebra, from_mm: f64, to_mm: f64| {
+        let widths: Vec<f64> = canal
+            .sections
+            .iter()
+            .filter(|section| {
+                let up = (section.frame.origin - at.centroid).dot(section.frame.up);
+                up >= from_mm && up <= to_mm
+            })
+            .filter_map(|section| Some(section.left?.mm() + section.right?.mm()))
+            .collect();
+        (widths.len() >= 3).then(|| median(widths)).flatten()
+    };
+    let n = vertebrae.len();
+    let usual = |above: usize| -> Option<f64> {
+        let below = vertebrae.get(above.checked_sub(3)?..above)?;
+        let step =
+            below.windows(2).map(|w| w[0].centroid.distance(w[1].centroid)).sum::<f64>() / 2.0;
+        if step > NECK_STEP_MM {
+            return None;
+        }
+        median(below.iter().filter_map(|v| widths(v, -6.0, 6.0)))
+    };
+    let opening = |width: Option<f64>, usual: Option<f64>| {
+        width
+            .zip(usual)
+            .filter(|(w, u)| *w >= OPEN_CANAL_MM && *w >= OPENING * u)
+            .map(|(w, u)| w / u)
+    };
+    let score = |ratio: f64| ramp(ratio, (1.0, 1.3));
+    for first in n.saturating_sub(MOST_ABOVE_C2).max(3)..n {
+        if let Some(ratio) = opening(widths(&vertebrae[first], -6.0, 6.0), usual(first)) {
+            return (Some(first), score(ratio));
+        }
+    }
+    // The ring of C1 begins about a spacing above the centre of C2.
+    let beyond = vertebrae.last().and_then(|top| widths(top, 14.0, 32.0));
+    (None, opening(beyond, usual(n)).map_or(0.0, score))
 }
 
 /// How many at the lower end are sacral bodies below S1.
@@ -98,9 +221,9 @@ fn first_above_c2(vertebrae: &[Vertebra]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::anatomy::model::VertebraId;
-    use crate::geometry::LpsPoint;
-    use crate::units::Share;
+    use crate::anatomy::model::CanalSection;
+    use crate::geometry::LpsVector;
+    use crate::units::Millimetres;
 
     fn at(y: f64, z: f64) -> Vertebra {
         Vertebra {
@@ -118,6 +241,83 @@ mod tests {
         }
     }
 
+    fn leaning(chain: &[(f64, f64, f64)]) -> (Vec<LpsPoint>, Vec<Option<Frame>>) {
+        chain
+            .iter()
+            .map(|&(degrees, y, z)| {
+                let (place, a) = (LpsPoint::new(0.0, y, z), degrees.to_radians());
+                let up = LpsVector::HEAD * libm::cos(a) + LpsVector::ANTERIOR * libm::sin(a);
+                (place, Frame::from_up_and_anterior(place, up, LpsVector::ANTERIOR))
+            })
+            .unzip()
+    }
+
+    #[test]
+    fn s1_is_told_by_the_lean_of_the_axes_in_any_position_of_the_patient() {
+        for position in [-20.0, 0.0, 20.0] {
+            // S2, S1, L5, L4, L3.
+            let chain = [
+                (62.0 + position, 80.0, -50.0),
+                (52.0 + position, 60.0, -30.0),
+                (28.0 + position, 28.0, 0.0),
+                (6.0 + position, 0.0, 36.0),
+                (-4.0 + position, -10.0, 73.0),
+            ];
+            let (places, frames) = leaning(&chain);
+            let (s1, score) = first_sacral(&places, &frames);
+            assert_eq!(s1, 1);
+            assert!(score > 0.8, "{score}");
+        }
+    }
+
+    #[test]
+    fn a_lordotic_lumbar_spine_without_sacrum_has_no_s1() {
+        let chain = [(26.0, 10.0, 0.0), (10.0, 0.0, 36.0), (-2.0, -4.0, 72.0), (-8.0, -4.0, 108.0)];
+        let (places, frames) = leaning(&chain);
+        assert!(first_sacral(&places, &frames).1 < BELIEVED);
+    }
+
+    fn canal(width: impl Fn(f64) -> f64, to_mm: usize) -> Canal {
+        let sections = (0..to_mm)
+            .map(|z| {
+                let z = z as f64;
+                let origin = LpsPoint::new(0.0, 20.0, z);
+                let frame =
+                    Frame::from_up_and_anterior(origin, LpsVector::HEAD, LpsVector::ANTERIOR)
+                        .unwrap();
+                let half = Some(Millimetres::new(width(z) / 2.0));
+                CanalSection {
+                    frame,
+                    anterior: Millimetres::new(7.0),
+                    posterior: None,
+                    left: half,
+                    right: half,
+                    confidence: Share::new(1.0),
+                }
+            })
+            .collect();
+        Canal { sections }
+    }
+
+    #[test]
+    fn where_the_canal_opens_the_neck_ends_and_the_body_below_is_c2() {
+        let mut chain: Vec<Vertebra> =
+            [0.0, 18.0, 36.0, 54.0, 72.0, 92.0].map(|z| at(0.0, z)).into();
+        let opening = canal(|z| if z > 84.0 { 31.0 } else { 23.0 }, 110);
+        let (ends, _) = trim_ends(&mut chain, Some(&opening));
+        assert_eq!(chain.len(), 5);
+        assert!(ends.c2.is_some_and(|score| score > 0.9));
+    }
+
+    #[test]
+    fn a_neck_whose_canal_does_not_open_has_no_c2() {
+        let mut chain: Vec<Vertebra> = [0.0, 18.0, 36.0, 54.0].map(|z| at(0.0, z)).into();
+        // From chest to neck the canal widens too, but not to the width of the ring of C1.
+        let widening = canal(|z| 17.0 + z / 9.0, 70);
+        let (ends, _) = trim_ends(&mut chain, Some(&widening));
+        assert_eq!((chain.len(), ends.c2), (4, None));
+    }
+
     #[test]
     fn bodies_below_s1_are_taken_off_and_s1_stays() {
         // S3, S2, S1, L5, L4, L3.
@@ -129,7 +329,7 @@ mod tests {
             at(2.0, 36.0),
             at(0.0, 73.0),
         ];
-        let problems = trim_ends(&mut chain);
+        let problems = trim_ends(&mut chain, None).1;
         assert_eq!(chain.len(), 4);
         assert_eq!(chain[0].centroid.z(), -28.0);
         assert_eq!(problems.len(), 1);
@@ -138,7 +338,7 @@ mod tests {
     #[test]
     fn a_lumbar_spine_that_ends_at_s1_stays_whole() {
         let mut chain = vec![at(41.0, -28.0), at(12.0, 0.0), at(2.0, 36.0), at(0.0, 73.0)];
-        assert!(trim_ends(&mut chain).is_empty());
+        assert!(trim_ends(&mut chain, None).1.is_empty());
         assert_eq!(chain.len(), 4);
     }
 
@@ -147,7 +347,7 @@ mod tests {
         let mut chain: Vec<Vertebra> = (0..9).map(|n| at(0.0, 27.0 * f64::from(n))).collect();
         chain.extend([at(-18.0, 233.0), at(-36.0, 250.0), at(-54.0, 278.0), at(-60.0, 296.0)]);
         let whole = chain.len();
-        assert!(trim_ends(&mut chain).is_empty());
+        assert!(trim_ends(&mut chain, None).1.is_empty());
         assert_eq!(chain.len(), whole);
     }
 
@@ -155,7 +355,7 @@ mod tests {
     fn one_short_step_in_the_middle_of_the_column_takes_nothing_off() {
         let mut chain: Vec<Vertebra> =
             [0.0, 22.0, 44.0, 59.0, 81.0, 103.0, 125.0, 147.0].map(|z| at(0.0, z)).into();
-        assert!(trim_ends(&mut chain).is_empty());
+        assert!(trim_ends(&mut chain, None).1.is_empty());
         assert_eq!(chain.len(), 8);
     }
 
@@ -163,7 +363,7 @@ mod tests {
     fn the_dens_and_the_skull_base_are_taken_off_and_c2_stays() {
         let mut chain: Vec<Vertebra> =
             [0.0, 19.0, 37.0, 55.0, 73.0, 86.0, 99.0].map(|z| at(0.0, z)).into();
-        assert_eq!(trim_ends(&mut chain).len(), 1);
+        assert_eq!(trim_ends(&mut chain, None).1.len(), 1);
         assert_eq!(chain.len(), 5);
     }
 }

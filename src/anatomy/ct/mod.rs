@@ -9,7 +9,7 @@
 //! ([`outline`]) and quadratic endplates ([`endplates`]).
 //!
 //! # Limits
-//! Myelography, laminectomy, metal and a patient turned by more than 25 degrees are not covered.
+//! Myelography, laminectomy, metal and a patient turned by more than about 55 degrees are not covered.
 
 mod body;
 mod body_volume;
@@ -25,6 +25,7 @@ mod endplates;
 mod ends;
 mod metal;
 mod outline;
+mod parameters;
 mod patient;
 mod rhythm;
 mod ribs;
@@ -33,7 +34,11 @@ mod signals;
 mod spine_line;
 mod straightened;
 mod symmetry;
+mod trace;
 mod vertebrae;
+
+pub use parameters::Parameters;
+pub use trace::Trace;
 
 use super::model::Anatomy;
 use crate::terms::Provider;
@@ -43,27 +48,45 @@ use crate::volume::Volume;
 ///
 /// Never fails: what could not be found or followed is in [`Anatomy::problems`].
 pub fn find(volume: &Volume<i16>) -> Anatomy {
+    find_with(volume, &Parameters::default(), None)
+}
+
+/// As [`find`], with other limits and weights; `trace` takes what the stages measured on the way.
+pub fn find_with(
+    volume: &Volume<i16>,
+    parameters: &Parameters,
+    trace: Option<&mut Trace>,
+) -> Anatomy {
     let mut anatomy = Anatomy::empty(Provider::Heuristic);
     let Some(coarse) = coarse::coarse_grid(volume) else {
-        anatomy.problems.push(doubts::not_found());
+        anatomy.problems.push(doubts::not_found(spine_line::Refusal::NoCanal));
         return anatomy;
     };
     let patient = patient::patient(volume, &coarse);
     anatomy.body_outline = patient.body_outline;
     anatomy.bone = patient.bone;
-    let Some(line) = spine_line::spine_line(&coarse) else {
-        anatomy.problems.push(doubts::not_found());
-        return anatomy;
+    let line = match spine_line::spine_line(volume, &coarse, parameters) {
+        Ok(line) => line,
+        Err(refusal) => {
+            anatomy.problems.push(doubts::not_found(refusal));
+            return anatomy;
+        }
     };
     let straight = straightened::Straightened::new(volume, &line.frames);
     let signals = signals::signals(&straight);
     let discs = disc_evidence::disc_evidence(&signals);
-    let segments = rhythm::rhythm(&signals, &discs);
+    let segments = rhythm::rhythm(&signals, &discs, parameters);
+    if let Some(trace) = trace {
+        *trace = Trace::of(&line, &signals, &discs, &segments);
+    }
     anatomy.canal = canal::canal(&line, &straight, &signals, &discs.in_view);
-    let measured = vertebrae::Measured { volume, line: &line, signals: &signals, discs: &discs };
+    let measured =
+        vertebrae::Measured { volume, line: &line, signals: &signals, discs: &discs, parameters };
     anatomy.vertebrae = vertebrae::vertebrae(&measured, &segments);
-    anatomy.problems.extend(ends::trim_ends(&mut anatomy.vertebrae));
+    let (ends, trimmed) = ends::trim_ends(&mut anatomy.vertebrae, anatomy.canal.as_ref());
+    anatomy.problems.extend(trimmed);
     vertebrae::number(&mut anatomy.vertebrae);
+    anatomy.ends = ends.named(&anatomy.vertebrae);
     sections::guess_sections(&coarse, &mut anatomy.vertebrae);
     doubts::add_doubts(&mut anatomy, &coarse, &line);
     bones::look(&mut anatomy, volume, &coarse);

@@ -2,6 +2,7 @@
 //! (lower disc, spacing).
 
 use super::disc_evidence::{DiscEvidence, limit_for_spacing};
+use super::parameters::Parameters;
 use super::signals::Signals;
 
 /// Least and greatest spacing of neighbouring discs, mm.
@@ -12,21 +13,6 @@ const SPACINGS: usize = GREATEST_SPACING - LEAST_SPACING + 1;
 /// Where the densest place beside the canal lies between the discs: lumbar 0.6 to 0.7, cervical
 /// 0.7, thoracic 0.8 to 0.9 (rib heads at the disc). The best fit counts.
 const PEDICLE_PHASES: [f64; 3] = [0.62, 0.70, 0.80];
-/// Weight of the pedicle fit.
-const PEDICLE_WEIGHT: f64 = 0.8;
-/// Weight of the most disc-like place inside a body.
-const INSIDE_PENALTY: f64 = 0.35;
-/// What one vertebra must gain. The knob between recall and false vertebrae: on 300 bodies 0.55
-/// found 265 with 12 false, 0.45 271 with 29, 0.35 276 with 37.
-const GAIN_THRESHOLD: f64 = 0.5;
-/// Cost of a change of spacing between neighbours by a factor of e^0.18.
-const CHANGE_COST: f64 = 0.25;
-/// Weight of the prior from the size of the bodies.
-const SIZE_WEIGHT: f64 = 0.5;
-/// Strength of a disc that is out of view.
-const UNSEEN_DISC: f64 = 0.24;
-/// Share that must be in view.
-const MIN_IN_VIEW: f64 = 0.4;
 
 /// A vertebra between two discs. Places are millimetres along the straightened spine and may lie
 /// before its start or beyond its end.
@@ -46,6 +32,8 @@ pub struct Segment {
     pub disc_high: Option<f64>,
     /// Gain of this vertebra over none.
     pub score: f64,
+    /// Gain of the best chain over the best chain without a vertebra about here.
+    pub margin: f64,
     /// Share in view.
     pub fraction_in_view: f64,
 }
@@ -59,7 +47,7 @@ struct Fit {
 }
 
 /// Places the vertebrae, from feet to head.
-pub fn rhythm(signals: &Signals, discs: &DiscEvidence) -> Vec<Segment> {
+pub fn rhythm(signals: &Signals, discs: &DiscEvidence, parameters: &Parameters) -> Vec<Segment> {
     let n = discs.in_view.len();
     let places = n + 2 * GREATEST_SPACING;
     let cosines: Vec<Vec<[f64; PEDICLE_PHASES.len()]>> = (0..SPACINGS)
@@ -84,26 +72,27 @@ pub fn rhythm(signals: &Signals, discs: &DiscEvidence) -> Vec<Segment> {
     for b in 0..places {
         for hi in 0..SPACINGS {
             let h = LEAST_SPACING + hi;
-            let Some(fit) = fit(signals, discs, b, h, &cosines[hi]) else { continue };
+            let Some(fit) = fit(signals, discs, b, h, &cosines[hi], parameters) else { continue };
             if b + h >= places || n == 0 {
                 continue;
             }
             let limit = limit_for_spacing(h);
             let discs = 0.5
-                * (disc_at(limit, b).unwrap_or(UNSEEN_DISC)
-                    + disc_at(limit, b + h).unwrap_or(UNSEEN_DISC));
+                * (disc_at(limit, b).unwrap_or(parameters.unseen_disc)
+                    + disc_at(limit, b + h).unwrap_or(parameters.unseen_disc));
             let middle = (b as f64 - GREATEST_SPACING as f64 + h as f64 / 2.0)
                 .clamp(0.0, n as f64 - 1.0) as usize;
             let unlike = (libm::log(h as f64 / size[middle].max(1.0)).abs() - 0.2).max(0.0) / 0.2;
-            let gain = discs + PEDICLE_WEIGHT * fit.pedicle
-                - INSIDE_PENALTY * fit.inside
-                - GAIN_THRESHOLD
-                - SIZE_WEIGHT * 0.5 * unlike * unlike;
+            let gain = discs + parameters.pedicle_weight * fit.pedicle
+                - parameters.inside_penalty * fit.inside
+                - parameters.gain_threshold
+                - (parameters.size_weight * unlike * unlike).min(parameters.size_cost_limit);
             gains[b][hi] = gain * (0.4 + 0.6 * fit.visible);
             visible[b][hi] = fit.visible;
         }
     }
-    let chain = best_chain(&gains);
+    let change = change_costs(parameters.change_cost);
+    let (sum, chain) = best_chain(&gains, &change, None);
     chain
         .into_iter()
         .map(|(b, hi)| {
@@ -125,6 +114,7 @@ pub fn rhythm(signals: &Signals, discs: &DiscEvidence) -> Vec<Segment> {
                 disc_low: disc_at(limit, b),
                 disc_high: disc_at(limit, b + h),
                 score: gains[b][hi],
+                margin: sum - best_chain(&gains, &change, Some((b, h))).0,
                 fraction_in_view: visible[b][hi],
             }
         })
@@ -138,6 +128,7 @@ fn fit(
     place: usize,
     spacing: usize,
     cosines: &[[f64; PEDICLE_PHASES.len()]],
+    parameters: &Parameters,
 ) -> Option<Fit> {
     let n = discs.in_view.len();
     let inside_of = &discs.strength[limit_for_spacing(spacing)];
@@ -160,31 +151,48 @@ fn fit(
             *sum += c * pedicle;
         }
     }
-    if (seen as f64) < MIN_IN_VIEW * spacing as f64 || seen == 0 {
+    if (seen as f64) < parameters.min_in_view * spacing as f64 || seen == 0 {
         return None;
     }
     let best = sums.into_iter().fold(f64::NEG_INFINITY, f64::max);
     Some(Fit { pedicle: best / seen as f64, inside: worst, visible: seen as f64 / spacing as f64 })
 }
 
-/// The chain of (lower disc place, spacing index) with the greatest sum, from feet to head.
-fn best_chain(gains: &[[f64; SPACINGS]]) -> Vec<(usize, usize)> {
-    let change: Vec<[f64; SPACINGS]> = (0..SPACINGS)
+/// What a change of spacing costs, `[above][below]`: a parabola that goes over into straight lines
+/// at a factor of e^0.18, since a neck and a chest do meet.
+fn change_costs(change_cost: f64) -> Vec<[f64; SPACINGS]> {
+    (0..SPACINGS)
         .map(|a| {
             std::array::from_fn(|b| {
                 let quotient = (LEAST_SPACING + a) as f64 / (LEAST_SPACING + b) as f64;
-                let x = libm::log(quotient) / 0.18;
-                CHANGE_COST * x * x
+                let x = (libm::log(quotient) / 0.18).abs();
+                change_cost * if x < 1.0 { x * x } else { 2.0 * x - 1.0 }
             })
         })
-        .collect();
+        .collect()
+}
+
+/// Whether (lower disc place, spacing index) has its middle within 0.4 spacings of another's
+/// (lower disc place, spacing).
+fn same_place((low, spacing): (usize, usize), (b, hi): (usize, usize)) -> bool {
+    let apart = (2 * low + spacing).abs_diff(2 * b + LEAST_SPACING + hi);
+    10 * apart <= 8 * spacing
+}
+
+/// The chain of (lower disc place, spacing index) with the greatest sum, and the sum; from feet to
+/// head. `without` excludes vertebrae whose middle lies about that of one (lower disc, spacing).
+fn best_chain(
+    gains: &[[f64; SPACINGS]],
+    change: &[[f64; SPACINGS]],
+    without: Option<(usize, usize)>,
+) -> (f64, Vec<(usize, usize)>) {
     let mut best = vec![[f64::NEG_INFINITY; SPACINGS]; gains.len()];
     let mut from = vec![[None::<usize>; SPACINGS]; gains.len()];
     let mut top: Option<(f64, usize, usize)> = None;
     for b in 0..gains.len() {
         for hi in 0..SPACINGS {
             let gain = gains[b][hi];
-            if gain == f64::NEG_INFINITY {
+            if gain == f64::NEG_INFINITY || without.is_some_and(|w| same_place(w, (b, hi))) {
                 continue;
             }
             let (mut sum, mut below) = (gain, None);
@@ -203,9 +211,9 @@ fn best_chain(gains: &[[f64; SPACINGS]]) -> Vec<(usize, usize)> {
         }
     }
     let mut chain = Vec::new();
-    let Some((sum, mut b, mut hi)) = top else { return chain };
+    let Some((sum, mut b, mut hi)) = top else { return (0.0, chain) };
     if sum <= 0.0 {
-        return chain;
+        return (0.0, chain);
     }
     loop {
         chain.push((b, hi));
@@ -214,7 +222,7 @@ fn best_chain(gains: &[[f64; SPACINGS]]) -> Vec<(usize, usize)> {
         hi = below;
     }
     chain.reverse();
-    chain
+    (sum, chain)
 }
 
 #[cfg(test)]
@@ -249,7 +257,7 @@ mod tests {
     #[test]
     fn a_regular_rhythm_is_counted_disc_by_disc() {
         let (signals, discs) = regular(150);
-        let found = rhythm(&signals, &discs);
+        let found = rhythm(&signals, &discs, &Parameters::default());
         let whole: Vec<_> = found.iter().filter(|s| s.fraction_in_view == 1.0).collect();
         assert_eq!(whole.len(), 4, "{found:?}");
         for segment in whole {
@@ -261,6 +269,6 @@ mod tests {
     fn nothing_in_view_gives_no_vertebra() {
         let (signals, mut discs) = regular(60);
         discs.in_view = vec![false; 60];
-        assert!(rhythm(&signals, &discs).is_empty());
+        assert!(rhythm(&signals, &discs, &Parameters::default()).is_empty());
     }
 }

@@ -3,27 +3,25 @@
 use super::canal_map::canal_map;
 use super::canal_path::{CanalPath, best_path, blank_around};
 use super::centre_line::{centre_line, every_millimetre, frames, smoothed};
-use super::coarse::Coarse;
+use super::coarse::{Coarse, turned_coarse_grid};
+use super::parameters::Parameters;
 use super::symmetry::{Symmetry, symmetry};
 use crate::geometry::{Frame, LpsPoint};
-use crate::kernels::{longest_run, median};
+use crate::kernels::{Array3, interpolate, linear_fit, longest_run, median};
+use crate::volume::Volume;
 
-/// Shortest path that may be a spine, mm.
-const MIN_LENGTH_MM: f64 = 24.0;
-/// Least score (sum of canal likeness over 0.5, mm) that may be a spine.
-const MIN_SCORE: f64 = 8.0;
-/// Mirror correlation above which a point counts as symmetric.
-const SYMMETRIC: f64 = 0.5;
-/// Median mirror correlation that a spine has at least.
-const MIN_SYMMETRY: f64 = 0.66;
-/// Share of the path that must be symmetric.
-const MIN_SYMMETRIC_SHARE: f64 = 0.55;
 /// Line drawn out beyond the path at both ends, mm: bodies reach beyond their canal.
 const EXTENSION_MM: usize = 25;
-/// Skin nearer in front than this is a sternum, mm.
-const MIN_SKIN_AHEAD_MM: f64 = 45.0;
 /// How often a line that was not symmetric enough is moved onto its plane of symmetry.
 const REFITS: usize = 2;
+/// Length of the end of the line that says where its plane of symmetry runs on, mm.
+const PLANE_FIT_MM: usize = 60;
+/// Turn of a patient from which the search is repeated on a grid turned likewise, radians (15
+/// degrees): the symmetry search reaches 24.
+const RETURN_FROM: f64 = 0.26;
+/// Turn of the grids that are tried when nothing was found, radians (35 degrees): with the reach
+/// of the symmetry search 11 to 59.
+const FAR_TURN: f64 = 0.61;
 /// Paths that are tried.
 const TRIES: usize = 3;
 
@@ -36,6 +34,8 @@ pub struct SpineLine {
     /// The stretch that was followed through the canal map and found symmetric; beyond it the
     /// line is drawn out straight.
     pub followed: std::ops::Range<usize>,
+    /// Median turn of the patient's front towards the left, radians.
+    pub turn: f64,
     /// What it rests on.
     pub proof: Proof,
 }
@@ -49,73 +49,237 @@ pub struct Proof {
     pub length_mm: f64,
     /// Median mirror correlation over the symmetric stretch.
     pub symmetry: f64,
+    /// Length of the symmetric stretch, mm.
+    pub symmetric_mm: f64,
 }
 
-/// Finds the spine on the coarse grid; `None` when no path proves to be one.
-pub fn spine_line(coarse: &Coarse) -> Option<SpineLine> {
-    let mut map = canal_map(coarse);
-    for _ in 0..TRIES {
-        let path = best_path(&map, coarse.spacing);
-        let length_mm = path.voxels.len() as f64 * coarse.spacing;
-        if length_mm < MIN_LENGTH_MM || path.score < MIN_SCORE {
-            return None;
+impl Proof {
+    /// Length of the symmetric stretch, more the more symmetric it is: what the better of two
+    /// lines has more of.
+    fn weight_mm(&self) -> f64 {
+        self.symmetric_mm * (self.symmetry - 0.4)
+    }
+}
+
+/// Why nothing was taken for a spine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Refusal {
+    /// No path through the canal map is long and canal-like enough.
+    NoCanal,
+    /// A path was found, but the bone about it is no mirror image of itself, or it runs right
+    /// below the skin in front.
+    NotASpine {
+        /// Lowest and highest z of the path, mm.
+        from_z_mm: f64,
+        /// See `from_z_mm`.
+        to_z_mm: f64,
+    },
+}
+
+/// Finds the spine, or says why no path proves to be one.
+///
+/// A patient who lies turned by more than the symmetry search covers is looked for on a grid
+/// turned likewise.
+pub fn spine_line(
+    volume: &Volume<i16>,
+    coarse: &Coarse,
+    parameters: &Parameters,
+) -> Result<SpineLine, Refusal> {
+    let first = search(coarse, parameters);
+    let turns: Vec<f64> = match &first {
+        Ok(line) if line.turn.abs() < RETURN_FROM => return first,
+        Ok(line) => vec![line.turn],
+        Err(_) => vec![-FAR_TURN, FAR_TURN],
+    };
+    let mut best = first;
+    for turn in turns {
+        let Some(line) =
+            turned_coarse_grid(volume, turn).and_then(|grid| search(&grid, parameters).ok())
+        else {
+            continue;
+        };
+        let proven = best.is_ok() || line.proof.symmetry >= parameters.turned_min_symmetry;
+        if proven && best.as_ref().map_or(true, |b| line.proof.weight_mm() > b.proof.weight_mm()) {
+            best = Ok(line);
         }
-        if let Some(line) = proven(coarse, &path, length_mm) {
-            return Some(line);
+    }
+    best
+}
+
+/// Looks for the spine on one grid.
+fn search(coarse: &Coarse, parameters: &Parameters) -> Result<SpineLine, Refusal> {
+    let mut map = canal_map(coarse, parameters);
+    let mut refusal = Refusal::NoCanal;
+    for _ in 0..TRIES {
+        let path = best_path(&map, coarse.spacing, parameters);
+        let length_mm = path.voxels.len() as f64 * coarse.spacing;
+        if length_mm < parameters.min_length_mm || path.score < parameters.min_path_score_mm {
+            break;
+        }
+        if let Some(line) = proven(coarse, &path, parameters) {
+            return Ok(along_the_mirror_plane(coarse, map, &path, line, parameters));
+        }
+        // The first path is the best one; the sentence is about it.
+        if let (Refusal::NoCanal, Some(low), Some(high)) =
+            (refusal, path.voxels.first(), path.voxels.last())
+        {
+            let z = |v: &[usize; 3]| coarse.place(v[0], v[1], v[2]).z();
+            refusal = Refusal::NotASpine { from_z_mm: z(low), to_z_mm: z(high) };
         }
         blank_around(&mut map, &path, coarse, 14.0);
     }
-    None
+    Err(refusal)
 }
 
-fn proven(coarse: &Coarse, path: &CanalPath, length_mm: f64) -> Option<SpineLine> {
+/// The line sought again in a map that favours the plane of symmetry of a proven line: where the
+/// path has slipped into a foramen, or has ended because it could not lean far enough, it does
+/// better now. The better of both.
+fn along_the_mirror_plane(
+    coarse: &Coarse,
+    mut map: Array3<f32>,
+    path: &CanalPath,
+    line: SpineLine,
+    parameters: &Parameters,
+) -> SpineLine {
+    let Some(plane) = MirrorPlane::of(coarse, &line) else { return line };
+    let [ni, nj, nk] = map.size();
+    for k in 0..nk {
+        let (middle, free) = plane.at(k as f64);
+        for i in 0..ni {
+            let off = ((i as f64 - middle).abs() * coarse.spacing - free).max(0.0);
+            let less = (parameters.off_plane_cost_per_mm * off) as f32;
+            if less > 0.0 {
+                for j in 0..nj {
+                    let at = map.offset(i, j, k);
+                    map.data_mut()[at] = (map.data()[at] - less).max(0.0);
+                }
+            }
+        }
+    }
+    let again = best_path(&map, coarse.spacing, parameters);
+    if again.voxels == path.voxels || again.voxels.is_empty() {
+        return line;
+    }
+    match proven(coarse, &again, parameters) {
+        Some(other) if other.proof.weight_mm() > line.proof.weight_mm() => other,
+        _ => line,
+    }
+}
+
+/// Where the plane of symmetry meets each slice of the coarse grid.
+struct MirrorPlane {
+    /// Slices and columns of the proven stretch.
+    slices: Vec<f64>,
+    columns: Vec<f64>,
+    /// Column = intercept + slope times slice, beyond the lower and upper end.
+    below: (f64, f64),
+    above: (f64, f64),
+    spacing: f64,
+}
+
+impl MirrorPlane {
+    fn of(coarse: &Coarse, line: &SpineLine) -> Option<Self> {
+        let (slices, columns): (Vec<f64>, Vec<f64>) = line.frames[line.followed.clone()]
+            .iter()
+            .map(|frame| coarse.grid.to_index(frame.origin))
+            .map(|at| (at.k, at.i))
+            .unzip();
+        if slices.len() < 20 {
+            return None;
+        }
+        let end = slices.len().min(PLANE_FIT_MM);
+        let last = slices.len() - end;
+        Some(Self {
+            below: end_fit(&slices[..end], &columns[..end], 0),
+            above: end_fit(&slices[last..], &columns[last..], end - 1),
+            slices,
+            columns,
+            spacing: coarse.spacing,
+        })
+    }
+
+    /// Column of the plane in a slice, and how far off it costs nothing, mm.
+    fn at(&self, slice: f64) -> (f64, f64) {
+        let (first, last) = (self.slices[0], self.slices[self.slices.len() - 1]);
+        let beyond = (first - slice).max(slice - last).max(0.0) * self.spacing;
+        let column = if slice < first {
+            self.below.0 + self.below.1 * slice
+        } else if slice > last {
+            self.above.0 + self.above.1 * slice
+        } else {
+            interpolate(slice, &self.slices, &self.columns)
+        };
+        (column, 4.0 + 0.15 * beyond)
+    }
+}
+
+/// A straight continuation through the value at `hold` with the slope of all, not steeper than 20
+/// degrees.
+fn end_fit(xs: &[f64], ys: &[f64], hold: usize) -> (f64, f64) {
+    let (_, slope) = linear_fit(xs, ys);
+    let slope = slope.clamp(-0.36, 0.36);
+    (ys[hold] - slope * xs[hold], slope)
+}
+
+fn proven(coarse: &Coarse, path: &CanalPath, parameters: &Parameters) -> Option<SpineLine> {
+    let length_mm = path.voxels.len() as f64 * coarse.spacing;
     let places: Vec<LpsPoint> =
         path.voxels.iter().map(|&[i, j, k]| coarse.place(i, j, k)).collect();
     let (low, high) = (places.first()?.z() - 1.0, places.last()?.z() + 1.0);
-    if skin_ahead_mm(coarse, path).is_some_and(|mm| mm < MIN_SKIN_AHEAD_MM) {
+    if skin_ahead_mm(coarse, path).is_some_and(|mm| mm < parameters.min_skin_ahead_mm) {
         return None;
     }
-    let mut points = centre_line(&places, EXTENSION_MM, 8.0);
+    let mut points = centre_line(&places, EXTENSION_MM, parameters.line_smoothing_mm);
+    let mut best: Option<SpineLine> = None;
     for _ in 0..=REFITS {
-        let line = frames(&points, &[]);
+        let line = frames(&points, coarse.anterior, &[]);
         let found = symmetry(coarse, &line);
         let symmetric = longest_run(
             points
                 .iter()
                 .zip(&found.correlation)
-                .map(|(p, &c)| p.z() >= low && p.z() <= high && c > SYMMETRIC),
+                .map(|(p, &c)| p.z() >= low && p.z() <= high && c > parameters.symmetric),
         );
-        let median = median(found.correlation[symmetric.clone()].iter().copied())?;
+        let median = median(found.correlation[symmetric.clone()].iter().copied()).unwrap_or(-1.0);
         let stretch = symmetric.len() as f64;
         let weight = (path.score / length_mm - 0.15) / 0.3 + (median - 0.6) / 0.3;
-        let proof = Proof { score: path.score, length_mm, symmetry: median };
-        if median >= MIN_SYMMETRY
-            && stretch >= MIN_LENGTH_MM.max(MIN_SYMMETRIC_SHARE * length_mm)
-            && weight > 0.7
+        let proof = Proof { score: path.score, length_mm, symmetry: median, symmetric_mm: stretch };
+        if median >= parameters.min_symmetry
+            && stretch >= parameters.min_length_mm.max(parameters.min_symmetric_share * length_mm)
+            && weight > parameters.min_proof
+            && best.as_ref().is_none_or(|b| proof.weight_mm() > 1.02 * b.proof.weight_mm())
         {
-            return Some(settled(&points, &line, &found, symmetric, proof));
+            best = Some(settled(coarse, &points, &line, &found, symmetric, proof));
         }
-        // In a spine that leans to the side the path follows only half of the lean, and the
+        // In a spine that leans to the side the path follows only part of the lean, and the
         // sections cut across it; moved onto the plane of symmetry they do not.
         points = every_millimetre(&smoothed(&onto_symmetry(&points, &line, &found), 6.0));
-        if points.len() < MIN_LENGTH_MM as usize {
-            return None;
+        if (points.len() as f64) < parameters.min_length_mm {
+            break;
         }
     }
-    None
+    best
 }
 
-/// The points moved onto the plane of symmetry.
+/// The points moved onto the plane of symmetry, their lean by half of what the rolls say.
 fn onto_symmetry(points: &[LpsPoint], line: &[Frame], found: &Symmetry) -> Vec<LpsPoint> {
+    let mut lean = vec![0.0; points.len()];
+    for s in 1..points.len() {
+        let trusted = found.correlation[s] > 0.3;
+        lean[s] = lean[s - 1] + if trusted { libm::tan(found.roll[s]) } else { 0.0 };
+    }
+    let mean = lean.iter().sum::<f64>() / lean.len().max(1) as f64;
     (0..points.len())
         .map(|s| {
             let (c, sine) = (libm::cos(found.turn[s]), libm::sin(found.turn[s]));
-            points[s] + (line[s].left * c - line[s].anterior * sine) * found.shift_mm[s]
+            let left = line[s].left * c - line[s].anterior * sine;
+            points[s] + left * (found.shift_mm[s] + 0.5 * (lean[s] - mean))
         })
         .collect()
 }
 
 fn settled(
+    coarse: &Coarse,
     points: &[LpsPoint],
     line: &[Frame],
     found: &Symmetry,
@@ -124,12 +288,37 @@ fn settled(
 ) -> SpineLine {
     let from = symmetric.start.saturating_sub(EXTENSION_MM);
     let to = (symmetric.end + EXTENSION_MM).min(points.len());
-    let moved = onto_symmetry(points, line, found);
+    let mut moved: Vec<LpsPoint> = (0..points.len())
+        .map(|s| {
+            let (c, sine) = (libm::cos(found.turn[s]), libm::sin(found.turn[s]));
+            points[s] + (line[s].left * c - line[s].anterior * sine) * found.shift_mm[s]
+        })
+        .collect();
+    // Beyond the symmetric stretch the line stays in its plane: there it may have slipped aside.
+    let across = |p: LpsPoint| (p - points[0]).dot(coarse.left);
+    let xs: Vec<f64> = symmetric.clone().map(|s| s as f64).collect();
+    let ys: Vec<f64> = symmetric.clone().map(|s| across(moved[s])).collect();
+    let end = xs.len().min(PLANE_FIT_MM);
+    if end >= 10 {
+        let (last, whole) = (xs.len() - end, xs.len());
+        let below = end_fit(&xs[..end], &ys[..end], 0);
+        let above = end_fit(&xs[last..whole], &ys[last..whole], end - 1);
+        for s in (from..symmetric.start).chain(symmetric.end..to) {
+            let (a, b) = if s < symmetric.start { below } else { above };
+            moved[s] = moved[s] + coarse.left * (a + b * s as f64 - across(moved[s]));
+        }
+    }
     let moved = smoothed(&moved[from..to], 3.0);
+    let turn: Vec<f64> = (from..to)
+        .map(|s| found.turn[s.clamp(symmetric.start, symmetric.end.max(1) - 1)])
+        .collect();
+    let front = median(symmetric.clone().map(|s| found.turn[s])).unwrap_or(0.0);
+    let grid_turn = libm::atan2(coarse.left.y(), coarse.left.x());
     SpineLine {
-        frames: frames(&moved, &found.turn[from..to]),
+        frames: frames(&moved, coarse.anterior, &turn),
         symmetry: found.correlation[from..to].to_vec(),
         followed: symmetric.start - from..symmetric.end - from,
+        turn: grid_turn + front,
         proof,
     }
 }

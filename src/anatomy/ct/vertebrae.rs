@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::body::{Expected, cut_out};
 use super::disc_evidence::{DiscEvidence, TILTS_DEGREES, limit_for_spacing};
+use super::parameters::Parameters;
 use super::rhythm::Segment;
 use super::signals::Signals;
 use super::spine_line::SpineLine;
@@ -13,13 +14,8 @@ use crate::problem::{Problem, ProblemCode, Severity};
 use crate::units::{Millimetres, Share};
 use crate::volume::Volume;
 
-/// Mean mirror correlation below which a segment is no vertebra.
-const MIN_SYMMETRY: f64 = 0.4;
 /// Strength from which a disc counts as seen.
 const DISC_SEEN: f64 = 0.2;
-/// The centre lies this share of the depth in front of the back wall: depth is measured over the
-/// rims, half of it would be 3 mm too far forward.
-const CENTRE_OF_DEPTH: f64 = 0.43;
 /// Share in view below which a vertebra is said to be cut by the field.
 const WHOLE: f64 = 0.95;
 
@@ -36,6 +32,8 @@ pub struct Measured<'a> {
     pub signals: &'a Signals,
     /// Discs along it.
     pub discs: &'a DiscEvidence,
+    /// Limits and weights.
+    pub parameters: &'a Parameters,
 }
 
 /// The vertebrae of a chain of segments, from feet to head.
@@ -94,13 +92,13 @@ fn vertebra(measured: &Measured<'_>, segment: &Segment, first: f64, last: f64) -
     let at = (libm::round(middle).max(0.0) as usize).min(n - 1);
     let within = segment.low.clamp(0, n as i64) as usize..segment.high.clamp(0, n as i64) as usize;
     let symmetry = line.symmetry[within.clone()].iter().sum::<f64>() / within.len().max(1) as f64;
-    if within.is_empty() || symmetry <= MIN_SYMMETRY {
+    if within.is_empty() || symmetry <= measured.parameters.min_segment_symmetry {
         return None;
     }
     let frame = &line.frames[at];
-    let to_back = CENTRE_OF_DEPTH * signals.depth_mm[at];
-    let expected_centre =
-        body_place(line, signals, at, CENTRE_OF_DEPTH) + frame.up * (middle - at as f64);
+    let to_back = measured.parameters.centre_of_depth * signals.depth_mm[at];
+    let expected_centre = body_place(line, signals, at, measured.parameters.centre_of_depth)
+        + frame.up * (middle - at as f64);
     let disc = |place: i64, strength: Option<f64>, half: f64| {
         strength.filter(|&s| s >= DISC_SEEN)?;
         disc(measured, segment, usize::try_from(place).ok().filter(|&s| s < n)?, half)
@@ -174,9 +172,9 @@ fn disc(measured: &Measured<'_>, segment: &Segment, s: usize, half: f64) -> Opti
     Some(Disc { frame, half_height: Millimetres::new(half) })
 }
 
-/// Grows with the gain of the rhythm, with symmetry and with the share in view.
+/// Grows with the margin of the rhythm, with symmetry and with the share in view.
 fn confidence(segment: &Segment, symmetry: f64) -> Share {
-    let gain = libm::sqrt(segment.score.clamp(0.0, 1.0));
-    let symmetric = ((symmetry - 0.3) / 0.4).clamp(0.0, 1.0);
-    Share::new(gain * symmetric * (0.5 + 0.5 * segment.fraction_in_view))
+    let margin = 1.0 - 0.5 * libm::exp(-segment.margin.max(0.0) / 0.5);
+    let symmetric = 0.6 + 0.4 * ((symmetry - 0.4) / 0.3).clamp(0.0, 1.0);
+    Share::new(margin * symmetric * (0.8 + 0.2 * segment.fraction_in_view))
 }

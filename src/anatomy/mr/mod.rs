@@ -28,7 +28,7 @@ use rayon::prelude::*;
 use self::chain::BodyBox;
 use self::plate_response::Slab;
 use self::sagittal_stack::SagittalStack;
-use super::{Anatomy, Vertebra, VertebraId};
+use super::{Anatomy, ColumnEnds, Vertebra, VertebraId};
 use crate::problem::{Problem, ProblemCode, Severity};
 use crate::terms::Provider;
 use crate::units::Share;
@@ -87,6 +87,7 @@ pub fn find(image: &Image) -> Anatomy {
         canal,
         tissue_quotients: Some(quotients::tissue_quotients(&spine)),
         vertebrae,
+        ends: ColumnEnds::NONE,
         body_outline: None,
         bone: None,
         bones: None,
@@ -186,6 +187,7 @@ fn nothing_found(sentence: String) -> Anatomy {
         provider: Provider::Heuristic,
         canal: None,
         vertebrae: Vec::new(),
+        ends: ColumnEnds::NONE,
         tissue_quotients: None,
         body_outline: None,
         bone: None,

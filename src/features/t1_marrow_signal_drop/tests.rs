@@ -94,6 +94,7 @@ fn assess_with(
         provider: Provider::Heuristic,
         canal: None,
         vertebrae,
+        ends: crate::anatomy::ColumnEnds::NONE,
         tissue_quotients: None,
         body_outline: None,
         bone: None,
