@@ -30,7 +30,7 @@ const LEAST_MM3: f64 = 1000.0;
 const STERNUM_MM: (f64, f64) = (38.0, 60.0);
 /// More than this is no sternum but a heart full of contrast medium, mm³.
 const MOST_STERNUM_MM3: f64 = 130_000.0;
-/// More than this is not one rib, mm³; the name is then hardly sure.
+/// More than this is not one rib, mm³, but a bone that is not told.
 const MOST_RIB_MM3: f64 = 50_000.0;
 const MERGED_RIBS: f64 = 0.3;
 /// Against S1: what is surely sacrum, mm from the midline beside S1 and from 70 mm below it on (the
@@ -321,11 +321,13 @@ fn finish(map: Map<'_>, vertebrae: &[Vertebra]) -> Bones {
         if n * voxel_mm3 < LEAST_LISTED_MM3 {
             continue;
         }
-        // Ribs that touch in the picture go to one of them.
+        // Ribs that touch each other or the shoulder in the picture: what it is was not told.
         let merged = *region == Region::Rib && n * voxel_mm3 > MOST_RIB_MM3;
-        let confidence = if merged { MERGED_RIBS } else { *confidence };
+        let (region, confidence) =
+            if merged { (Region::Other, MERGED_RIBS) } else { (*region, *confidence) };
+        let rib_of = rib_of.filter(|_| !merged);
         regions.push(BoneRegion {
-            region: *region,
+            region,
             side: *side,
             vertebra: rib_of.and_then(|m| vertebrae.get(m)).map(|v| VertebraId(v.id.0.clone())),
             centroid: LpsPoint::new(x / n, y / n, z / n),
