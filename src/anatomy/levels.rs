@@ -170,7 +170,7 @@ const SIZES: [(f64, f64); 7] = [
     (1.21, 0.03),
 ];
 /// How likely ribs, or their absence, are seen where they should not be.
-const RIB_ERROR: f64 = 0.05;
+const RIB_ERROR: f64 = 0.2;
 /// How likely the guess of the section by size is wrong.
 const SECTION_ERROR: f64 = 0.1;
 
@@ -196,9 +196,11 @@ pub fn name_levels(chain: &[Link], anchors: &[Anchor]) -> ChainLevels {
         let mut order: Vec<usize> = (0..STATES).collect();
         order.sort_by(|&a, &b| marginal[b].total_cmp(&marginal[a]));
         let level_of = |state: usize| LEVELS_UP[state].0;
+        // Without an anchor the list is all there is: it must not be shorter than what is known.
+        let least = if strong.is_empty() { 0.25 * LEAST_CANDIDATE } else { LEAST_CANDIDATE };
         let mut listed: Vec<Level> = order
             .iter()
-            .filter(|&&state| marginal[state] >= LEAST_CANDIDATE)
+            .filter(|&&state| marginal[state] >= least)
             .map(|&state| level_of(state))
             .collect();
         let at = isize::try_from(at).unwrap_or(isize::MAX);

@@ -15,7 +15,6 @@ pub use measurements::{
 };
 pub use model::{
     Anatomy, BoneRegion, Bones, Canal, CanalSection, ColumnEnds, Disc, EndEvidence, Foreign,
-    Vertebra, VertebraId,
-    VertebralBody,
+    Vertebra, VertebraId, VertebralBody,
 };
 pub use surface::{BodyPosition, BodySurface, EndplateSurface, OUTLINE_DIRECTIONS};

@@ -144,8 +144,7 @@ fn add_site(
     let vertebrae = same_vertebra(findings, vertebra);
     let record = findings.anatomy.vertebrae.iter().find(|record| record.id == *vertebra);
     let level = record.and_then(|record| record.level).map(|level| level.to_string());
-    let level_candidates =
-        record.map(|record| record.level_candidates.clone()).unwrap_or_default();
+    let level_candidates = record.map(|record| record.level_candidates.clone()).unwrap_or_default();
     sites.push(SiteMembers {
         id: id.to_owned(),
         level,

@@ -258,7 +258,7 @@ fn walk(
 fn in_view(coarse: &Coarse, column: &Column, n: usize, left: bool) -> bool {
     let place = &column.places[n];
     let sign = if left { 1.0 } else { -1.0 };
-    [(24.0, 0.65, 0.0), (40.0, 0.1, -14.0), (60.0, -0.3, -22.0), (62.0, -0.9, -22.0)].iter().all(
+    [(24.0, 0.75, 0.0), (40.0, 0.1, -14.0), (60.0, -0.3, -22.0), (62.0, -0.9, -22.0)].iter().all(
         |&(u, steps, v)| {
             let s: f64 = steps * place.step_mm;
             let local = LocalPoint { s, v: place.canal_v + v, u: sign * u };

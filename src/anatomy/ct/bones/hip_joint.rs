@@ -11,6 +11,8 @@ const BEHIND_MM: (f64, f64) = (-90.0, 45.0);
 const RADII_MM: [f64; 6] = [18.0, 20.0, 22.0, 24.0, 26.0, 28.0];
 /// From just inside the ball to the joint space the density falls by this, HU.
 const FALL_HU: f32 = 80.0;
+/// A nail or a prosthesis is no ball of bone, HU.
+const METAL_HU: f32 = 1400.0;
 /// Just inside and just outside the ball, mm.
 const INSIDE_MM: f64 = 1.5;
 const OUTSIDE_MM: f64 = 3.0;
@@ -46,7 +48,7 @@ pub fn hip_joint(coarse: &Coarse, s1: &Frame, sign: f64) -> Option<HipJoint> {
                 continue;
             };
             seen += 1;
-            falls += u32::from(inside - outside > FALL_HU);
+            falls += u32::from(inside - outside > FALL_HU && inside < METAL_HU);
             mean += f64::from(hu(centre + d * (0.5 * radius))?);
         }
         // At least three quarters of the ball in view.

@@ -2,8 +2,8 @@
 //!
 //! # Method
 //! Ribs are the walks of [`crate::anatomy::ct::ribs`], followed on through bone that hangs on them.
-//! Sacrum and hip bones are told apart from S1 by the cheapest way through dense bone from the
-//! midline and from the wings: the joint between them costs. The hip bone is split at the hip
+//! Sacrum and hip bones are told apart from S1 by the shortest way through bone from the midline and
+//! from the wings. The hip bone is split at the hip
 //! joint, whose ball is fitted. What is left is the sternum by its place, the shoulder, or a bone
 //! that is not told.
 //!
@@ -30,11 +30,13 @@ const LEAST_MM3: f64 = 1000.0;
 const STERNUM_MM: (f64, f64) = (38.0, 60.0);
 /// More than this is no sternum but a heart full of contrast medium, mm³.
 const MOST_STERNUM_MM3: f64 = 130_000.0;
-/// More than this is not one rib, mm³; the name is then hardly sure.
+/// More than this is not one rib, mm³, but a bone that is not told.
 const MOST_RIB_MM3: f64 = 50_000.0;
 const MERGED_RIBS: f64 = 0.3;
-/// Against S1: midline that is surely sacrum, side that is surely hip bone, mm.
-const SACRUM_ASIDE_MM: f64 = 22.0;
+/// Against S1: what is surely sacrum, mm from the midline beside S1 and from 70 mm below it on (the
+/// joint lies 45 mm and more aside in front, the hip bone's back end 42 mm), and what is surely hip
+/// bone.
+const SACRUM_ASIDE_MM: (f64, f64) = (38.0, 22.0);
 const HIP_ASIDE_MM: f64 = 76.0;
 /// Sacrum and coccyx reach this far below S1, and lie no further ahead of it, mm.
 const SACRUM_BELOW_MM: f64 = 140.0;
@@ -191,8 +193,10 @@ fn label_pelvis(map: &mut Map<'_>, s1: &Frame, confidence: f64) {
             continue;
         }
         domain.insert(offset);
-        let midline = u.abs() < SACRUM_ASIDE_MM && back > -SACRUM_AHEAD_MM;
-        if midline && below > 0.0 && below < SACRUM_BELOW_MM {
+        let (wide, narrow) = SACRUM_ASIDE_MM;
+        let half_width = wide + (narrow - wide) * (below / 70.0).clamp(0.0, 1.0);
+        let midline = u.abs() < half_width && back > -SACRUM_AHEAD_MM;
+        if midline && below > -12.0 && below < SACRUM_BELOW_MM {
             seeds.push((offset, 0));
         } else if u.abs() > HIP_ASIDE_MM {
             seeds.push((offset, if u > 0.0 { 1 } else { 2 }));
@@ -201,10 +205,8 @@ fn label_pelvis(map: &mut Map<'_>, s1: &Frame, confidence: f64) {
             seeds.push((offset, if u > 0.0 { 1 } else { 2 }));
         }
     }
-    let hu = map.coarse.hu.data();
-    // The joints are darker than the plates of bone beside them.
-    let cost = |offset: usize| 10 + ((400.0 - hu[offset]).clamp(0.0, 300.0) / 4.0) as u32;
-    let owned = cheapest_owner(&domain, &seeds, cost);
+    // Equal cost: by density the porous ala would go to the hip bone.
+    let owned = cheapest_owner(&domain, &seeds, |_| 10);
     let joints: [Option<HipJoint>; 2] = [1.0, -1.0].map(|sign| hip_joint(map.coarse, s1, sign));
     for (offset, owner) in owned {
         let p = map.place(offset);
@@ -319,11 +321,13 @@ fn finish(map: Map<'_>, vertebrae: &[Vertebra]) -> Bones {
         if n * voxel_mm3 < LEAST_LISTED_MM3 {
             continue;
         }
-        // Ribs that touch in the picture go to one of them.
+        // Ribs that touch each other or the shoulder in the picture: what it is was not told.
         let merged = *region == Region::Rib && n * voxel_mm3 > MOST_RIB_MM3;
-        let confidence = if merged { MERGED_RIBS } else { *confidence };
+        let (region, confidence) =
+            if merged { (Region::Other, MERGED_RIBS) } else { (*region, *confidence) };
+        let rib_of = rib_of.filter(|_| !merged);
         regions.push(BoneRegion {
-            region: *region,
+            region,
             side: *side,
             vertebra: rib_of.and_then(|m| vertebrae.get(m)).map(|v| VertebraId(v.id.0.clone())),
             centroid: LpsPoint::new(x / n, y / n, z / n),
