@@ -100,8 +100,8 @@ pub fn cohort_case(seed: u64, case: usize) -> Spec {
         .copied()
         .filter(|level| (first..=last).contains(level))
         .filter(|level| match level.section() {
-            SpineSection::Thoracic => *level as u8 - Level::T1 as u8 <= anatomy.thoracic - 1,
-            SpineSection::Lumbar => *level as u8 - Level::L1 as u8 <= anatomy.lumbar - 1,
+            SpineSection::Thoracic => (*level as u8 - Level::T1 as u8) < anatomy.thoracic,
+            SpineSection::Lumbar => (*level as u8 - Level::L1 as u8) < anatomy.lumbar,
             SpineSection::Cervical | SpineSection::Sacral => true,
         })
         .collect();
