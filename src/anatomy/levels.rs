@@ -11,7 +11,8 @@
 //! # When a level is named
 //! Only with an anchor of at least [`LEAST_ANCHOR`], only when the marginal is at least
 //! [`LEAST_MARGINAL`], and never where two anchors contradict each other: such a stretch keeps its
-//! candidates and says so. A single anchor names with the level above and below kept as candidates.
+//! candidates and says so. Beyond an anchor the count is carried over vertebrae of at least
+//! [`LEAST_CARRIER`] confidence, no farther. A single anchor names with the level above and below kept as candidates.
 //!
 //! # Sources
 //! Distances of centres: heights of Panjabi et al., Spine 1991 and 1992, with published heights of
@@ -93,6 +94,8 @@ pub struct Link {
     pub ribs: Ribs,
     /// The part of the spine that its size and surroundings speak for.
     pub section: Option<SpineSection>,
+    /// How sure it is that this is one vertebra, no more and no less.
+    pub confidence: Share,
 }
 
 /// The levels of a chain.
@@ -111,6 +114,9 @@ pub const LEAST_ANCHOR: f64 = 0.6;
 /// Probability from which a level is named. Below it the count is not safe: a gap in the chain, or
 /// an anchor that may sit on the neighbour.
 pub const LEAST_MARGINAL: f64 = 0.85;
+/// A count is carried from an anchor over vertebrae of at least this confidence: below it two
+/// vertebrae may have been taken for one, or one for two.
+pub const LEAST_CARRIER: f64 = 0.65;
 /// Probability from which a level is listed as a candidate.
 const LEAST_CANDIDATE: f64 = 0.04;
 
@@ -208,7 +214,8 @@ pub fn name_levels(chain: &[Link], anchors: &[Anchor]) -> ChainLevels {
         let best = order[0];
         let named = support != Support::None
             && support != Support::Contradicted
-            && marginal[best] >= LEAST_MARGINAL;
+            && marginal[best] >= LEAST_MARGINAL
+            && count_carries(chain, &strong, &agreement, at);
         if support == Support::Single {
             // One anchor may sit on a neighbour, and a variant would shift every name.
             for neighbour in [best.checked_add(1), best.checked_sub(1)].into_iter().flatten() {
@@ -231,6 +238,28 @@ pub fn name_levels(chain: &[Link], anchors: &[Anchor]) -> ChainLevels {
     }
     let problems = problems(&strong, &anchors, &agreement, &levels);
     ChainLevels { levels, candidates, problems }
+}
+
+/// Whether the count from the nearest anchor on one side reaches a vertebra over sure ones alone.
+/// Between two anchors that agree the count is checked and may pass over any.
+fn count_carries(chain: &[Link], strong: &[&Anchor], agreement: &[bool], at: isize) -> bool {
+    let above = strong.iter().position(|a| a.position >= at);
+    let below = strong.iter().rposition(|a| a.position <= at);
+    if let (Some(above), Some(below)) = (above, below)
+        && (above == below || (above == below + 1 && agreement.get(below) == Some(&true)))
+    {
+        return true;
+    }
+    [above, below].into_iter().flatten().any(|anchor| {
+        let from = strong[anchor].position;
+        let (low, high) = if from < at { (from + 1, at) } else { (at, from - 1) };
+        (low..=high).all(|place| {
+            usize::try_from(place)
+                .ok()
+                .and_then(|place| chain.get(place))
+                .is_some_and(|link| link.confidence.get() >= LEAST_CARRIER)
+        })
+    })
 }
 
 /// The state next to `state` towards `neighbour`, over L6 and T13, which are variants.

@@ -10,7 +10,11 @@ fn chain_from(lowest: Level, count: usize, size: f64) -> Vec<Link> {
         .collect();
     let start = usize::try_from(usual_index(lowest)).unwrap();
     (start..(start + count).min(usual.len()))
-        .map(|n| Link { step_up_mm: size * usual[n], ..Link::default() })
+        .map(|n| Link {
+            step_up_mm: size * usual[n],
+            confidence: Share::new(1.0),
+            ..Link::default()
+        })
         .collect()
 }
 
@@ -123,7 +127,7 @@ proptest! {
         weak in proptest::collection::vec((0usize..4, -2isize..28, 0.0f64..LEAST_ANCHOR - 1e-9), 0..4),
     ) {
         let chain: Vec<Link> =
-            steps.iter().map(|&step_up_mm| Link { step_up_mm, ..Link::default() }).collect();
+            steps.iter().map(|&step_up_mm| Link { step_up_mm, confidence: Share::new(1.0), ..Link::default() }).collect();
         let kinds = [AnchorKind::Sacrum, AnchorKind::LastRib, AnchorKind::FirstRib, AnchorKind::Axis];
         let anchors: Vec<Anchor> = weak.iter().map(|&(k, p, c)| anchor(kinds[k], p, c)).collect();
         let found = name_levels(&chain, &anchors);
@@ -150,7 +154,7 @@ proptest! {
     #[test]
     fn moving_the_anchor_by_one_moves_every_name_by_one(count in 8usize..12, size in 0.9f64..1.1) {
         // Equal distances, so that nothing but the anchor speaks.
-        let chain = vec![Link { step_up_mm: 22.0 * size, ..Link::default() }; count];
+        let chain = vec![Link { step_up_mm: 22.0 * size, confidence: Share::new(1.0), ..Link::default() }; count];
         let name = |position| name_levels(&chain, &[anchor(AnchorKind::FirstRib, position, 0.95)]).levels;
         let (low, high) = (name(6), name(7));
         let order = usual_levels();
@@ -171,7 +175,7 @@ proptest! {
         at in 0isize..24, kind in 0usize..4, confidence in 0.6f64..1.0,
     ) {
         let chain: Vec<Link> =
-            steps.iter().map(|&step_up_mm| Link { step_up_mm, ..Link::default() }).collect();
+            steps.iter().map(|&step_up_mm| Link { step_up_mm, confidence: Share::new(1.0), ..Link::default() }).collect();
         let kinds = [AnchorKind::Sacrum, AnchorKind::LastRib, AnchorKind::FirstRib, AnchorKind::Axis];
         let found = name_levels(&chain, &[anchor(kinds[kind], at, confidence)]);
         let named: Vec<Level> = found.levels.iter().flatten().copied().collect();
@@ -183,4 +187,18 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_count_is_not_carried_over_a_vertebra_that_may_be_two() {
+    let mut chain = chain_from(Level::L2, 16, 1.0);
+    chain[8].confidence = Share::new(LEAST_CARRIER - 0.01);
+    let last_rib = anchor(AnchorKind::LastRib, 2, 0.95);
+    let found = name_levels(&chain, std::slice::from_ref(&last_rib));
+    assert!(found.levels[..8].iter().all(Option::is_some), "{:?}", found.levels);
+    assert!(found.levels[8..].iter().all(Option::is_none), "{:?}", found.levels);
+    assert!(found.candidates.iter().all(|listed| !listed.is_empty()));
+    // Two anchors that agree check the count between them.
+    let checked = name_levels(&chain, &[last_rib, anchor(AnchorKind::FirstRib, 13, 0.95)]);
+    assert!(checked.levels.iter().all(Option::is_some), "{:?}", checked.levels);
 }

@@ -395,7 +395,8 @@ impl Sums {
 
     fn share(&self, imbalance_cost: f64) -> f32 {
         let n = DIRECTIONS as f64;
-        let imbalance = imbalance_cost * libm::sqrt(self.east * self.east + self.south * self.south) / n;
+        let imbalance =
+            imbalance_cost * libm::sqrt(self.east * self.east + self.south * self.south) / n;
         (self.hits / n - imbalance - 0.5 * f64::from(self.close) / n).max(0.0) as f32
     }
 }

@@ -7,7 +7,13 @@ use crate::anatomy::ct::ribs::FoundRibs;
 use crate::anatomy::levels::{Anchor, Link, name_levels};
 use crate::anatomy::model::Anatomy;
 use crate::kernels::BitMask;
+use crate::units::Share;
 use crate::volume::Volume;
+
+/// Confidence of C2 by dens and opening canal together: with the weakest and what the strongest
+/// opening adds.
+const OPENING_FROM: f64 = 0.5;
+const OPENING_GAIN: f64 = 0.4;
 
 /// `bone` is on the coarse grid. Fills level and candidates of every vertebra, and says what limits them.
 pub fn name(
@@ -21,7 +27,9 @@ pub fn name(
 ) {
     let mut anchors: Vec<Anchor> = ribs.anchors();
     anchors.extend(sacrum.cloned());
-    anchors.extend(axis::anchor(volume, coarse, bone, column));
+    let dens = axis::anchor(volume, coarse, bone, column);
+    let opening = anatomy.ends.c2.as_ref().map(|end| end.score);
+    anchors.extend(axis_with_opening(dens, opening, anatomy.vertebrae.len()));
     let chain: Vec<Link> = anatomy
         .vertebrae
         .iter()
@@ -30,6 +38,7 @@ pub fn name(
             step_up_mm: column.places[n].step_mm,
             ribs: ribs.in_run(n),
             section: vertebra.section_guess,
+            confidence: vertebra.confidence,
         })
         .collect();
     let named = name_levels(&chain, &anchors);
@@ -40,4 +49,59 @@ pub fn name(
         vertebra.level_candidates = candidates;
     }
     anatomy.problems.extend(named.problems);
+}
+
+/// The dens is placed by a height that differs between patients; where the canal opens above the
+/// highest vertebra, within one place of it, the two together settle which vertebra C2 is.
+fn axis_with_opening(
+    dens: Option<Anchor>,
+    opening: Option<Share>,
+    vertebrae: usize,
+) -> Option<Anchor> {
+    let dens = dens?;
+    let highest = isize::try_from(vertebrae).ok()? - 1;
+    let Some(opening) = opening.filter(|_| (dens.position - highest).abs() <= 1) else {
+        return Some(dens);
+    };
+    let together = OPENING_FROM + OPENING_GAIN * opening.get();
+    if together < dens.confidence.get() {
+        return Some(dens);
+    }
+    Some(Anchor {
+        position: highest,
+        confidence: Share::new(together),
+        evidence: format!("{}, and the canal opens above it", dens.evidence),
+        ..dens
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
+mod tests {
+    use super::*;
+    use crate::anatomy::levels::AnchorKind;
+
+    fn dens(position: isize) -> Option<Anchor> {
+        Some(Anchor {
+            kind: AnchorKind::Axis,
+            position,
+            confidence: Share::new(0.5),
+            evidence: "dens".to_owned(),
+        })
+    }
+
+    #[test]
+    fn an_opening_canal_settles_a_dens_one_place_off_but_not_one_farther_away() {
+        let opening = Some(Share::new(1.0));
+        let settled = axis_with_opening(dens(6), opening, 6).unwrap();
+        assert_eq!(settled.position, 5);
+        assert!(settled.confidence.get() > 0.8);
+        assert_eq!(axis_with_opening(dens(7), opening, 6), dens(7));
+    }
+
+    #[test]
+    fn an_opening_canal_without_a_dens_names_nothing() {
+        assert_eq!(axis_with_opening(None, Some(Share::new(1.0)), 6), None);
+        assert_eq!(axis_with_opening(dens(5), None, 6), dens(5));
+    }
 }
