@@ -95,14 +95,14 @@ fn make(arguments: &Make, quiet: bool) -> Result<Exit, Failure> {
         spec.seed = seed;
     }
     let made = phantom::generate(&spec).map_err(|error| Failure::usage(error, None))?;
-    phantom::write(&made, &arguments.output).map_err(cannot_write)?;
+    phantom::write(&made, &arguments.output).map_err(|error| cannot_write(&error))?;
     let text =
         format!("{} written to {} (seed {})", spec.name, arguments.output.display(), spec.seed);
     output::message(quiet, &text);
     Ok(Exit::Complete)
 }
 
-pub(super) fn cannot_write(error: phantom::PhantomError) -> Failure {
+pub(super) fn cannot_write(error: &phantom::PhantomError) -> Failure {
     Failure {
         exit: Exit::Output,
         what: error.to_string(),
