@@ -91,7 +91,8 @@ pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<Exit, Failure> {
             .then(|| "the label map must lie on the grid of the volume".to_owned());
         Failure::usage(error, help)
     })?;
-    write_converted(&converted, &arguments.output).map_err(super::phantom::cannot_write)?;
+    write_converted(&converted, &arguments.output)
+        .map_err(|error| super::phantom::cannot_write(&error))?;
     for remark in &converted.remarks {
         output::message(quiet, remark);
     }

@@ -7,6 +7,7 @@
 //! Sequence and kernel tags are *typical of the contrast that the caller names*, not those of the
 //! scanner: NIfTI does not carry them. The series says so (`DerivationDescription`).
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -242,18 +243,17 @@ impl Order {
             Plane::Coronal => Some(along[1]),
             Plane::Oblique => None,
         };
-        let slice_axis = match how.plane {
-            Some(plane) => across(plane).ok_or(FromNiftiError::NoSuchPlane { plane })?,
-            None => {
-                let mm = from.spacing();
-                let usual = match how.contrast {
-                    Contrast::Ct(_) => along[2],
-                    Contrast::Mr(_) => along[0],
-                };
-                // Thick slices tell the plane; a tenth is no thick slice.
-                let longest = (0..3).fold(usual, |a, b| if mm[b] > 1.1 * mm[a] { b } else { a });
-                if mm[longest] > 1.1 * mm[usual] { longest } else { usual }
-            }
+        let slice_axis = if let Some(plane) = how.plane {
+            across(plane).ok_or(FromNiftiError::NoSuchPlane { plane })?
+        } else {
+            let mm = from.spacing();
+            let usual = match how.contrast {
+                Contrast::Ct(_) => along[2],
+                Contrast::Mr(_) => along[0],
+            };
+            // Thick slices tell the plane; a tenth is no thick slice.
+            let longest = (0..3).fold(usual, |a, b| if mm[b] > 1.1 * mm[a] { b } else { a });
+            if mm[longest] > 1.1 * mm[usual] { longest } else { usual }
         };
         let body_axis = along.iter().position(|&a| a == slice_axis).unwrap_or(2);
         // Columns and rows as viewers show them: (left, posterior), (posterior, feet), (left, feet).
@@ -310,10 +310,11 @@ impl Order {
     }
 }
 
+/// All orders of three axes.
+const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+
 /// For each axis of the patient the axis of the grid that runs along it most.
 fn axes_of_patient(grid: &Grid) -> [usize; 3] {
-    const ORDERS: [[usize; 3]; 6] =
-        [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
     let share = |axis: usize, of: usize| {
         let step = grid.step(axis);
         [step.x(), step.y(), step.z()][of].abs() / step.length().max(f64::MIN_POSITIVE)
@@ -332,7 +333,7 @@ fn axes_of_patient(grid: &Grid) -> [usize; 3] {
 struct Stored {
     slices: Vec<Vec<u16>>,
     signed: bool,
-    bits_stored: u16,
+    bits: u16,
     /// Slope and intercept, where they are written.
     rescale: Option<(f64, f64)>,
     padding: bool,
@@ -368,7 +369,7 @@ fn hounsfield(image: &NiftiImage, order: &Order, remarks: &mut Vec<String>) -> S
     Stored {
         slices,
         signed: true,
-        bits_stored: 16,
+        bits: 16,
         rescale: Some((1.0, 0.0)),
         padding: missing > 0,
     }
@@ -419,9 +420,9 @@ fn signal(
             "signal from {low} to {high} was written in 16 bits with slope {slope} and intercept {intercept}"
         ));
     }
-    let bits_stored = if as_is && high < 4096.0 { 12 } else { 16 };
+    let bits = if as_is && high < 4096.0 { 12 } else { 16 };
     let rescale = (!as_is).then_some((slope, intercept));
-    Ok(Stored { slices, signed: false, bits_stored, rescale, padding: false })
+    Ok(Stored { slices, signed: false, bits, rescale, padding: false })
 }
 
 /// A decimal string of at most 16 characters.
@@ -538,13 +539,17 @@ impl<'a> Writer<'a> {
             }
         }
         let digest: String =
-            hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+            hash.finalize().iter().take(16).fold(String::new(), |mut text, byte| {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "{byte:02x}");
+                text
+            });
         let study = how.study.clone().unwrap_or_else(|| digest.clone());
         let contrast_tags = contrast_tags(how.contrast)?;
         Ok(Self { grid, stored, contrast: how.contrast, contrast_tags, digest, study })
     }
 
-    fn uid(&self, of: &str, what: &str) -> String {
+    fn uid(of: &str, what: &str) -> String {
         super::dicom::uid_of(&format!("osteoflag from-nifti {of} {what}"))
     }
 
@@ -556,7 +561,7 @@ impl<'a> Writer<'a> {
         let mut files = Vec::with_capacity(self.grid.nk());
         for k in 0..self.grid.nk() {
             let instance = k + 1;
-            let uid = self.uid(&self.digest, &format!("instance {instance}"));
+            let uid = Self::uid(&self.digest, &format!("instance {instance}"));
             let meta = FileMetaTableBuilder::new()
                 .media_storage_sop_class_uid(sop_class)
                 .media_storage_sop_instance_uid(uid.clone())
@@ -616,8 +621,8 @@ impl<'a> Writer<'a> {
         put(tags::SLICE_THICKNESS, VR::DS, decimals(&[between]));
         put(tags::SPACING_BETWEEN_SLICES, VR::DS, decimals(&[between]));
         put(tags::PATIENT_POSITION, VR::CS, text("HFS"));
-        put(tags::STUDY_INSTANCE_UID, VR::UI, self.uid(&self.study, "study").into());
-        put(tags::SERIES_INSTANCE_UID, VR::UI, self.uid(&self.digest, "series").into());
+        put(tags::STUDY_INSTANCE_UID, VR::UI, Self::uid(&self.study, "study").into());
+        put(tags::SERIES_INSTANCE_UID, VR::UI, Self::uid(&self.digest, "series").into());
         put(tags::STUDY_ID, VR::SH, text("1"));
         put(tags::SERIES_NUMBER, VR::IS, text("1"));
         put(tags::ACQUISITION_NUMBER, VR::IS, text("1"));
@@ -637,7 +642,7 @@ impl<'a> Writer<'a> {
         put(
             tags::FRAME_OF_REFERENCE_UID,
             VR::UI,
-            self.uid(&self.study, "frame of reference").into(),
+            Self::uid(&self.study, "frame of reference").into(),
         );
         put(tags::POSITION_REFERENCE_INDICATOR, VR::LO, text(""));
         put(tags::SAMPLES_PER_PIXEL, VR::US, short(1));
@@ -647,8 +652,8 @@ impl<'a> Writer<'a> {
         put(tags::COLUMNS, VR::US, short(grid.ni() as u16));
         put(tags::PIXEL_SPACING, VR::DS, decimals(&[spacing[1], spacing[0]]));
         put(tags::BITS_ALLOCATED, VR::US, short(16));
-        put(tags::BITS_STORED, VR::US, short(stored.bits_stored));
-        put(tags::HIGH_BIT, VR::US, short(stored.bits_stored - 1));
+        put(tags::BITS_STORED, VR::US, short(stored.bits));
+        put(tags::HIGH_BIT, VR::US, short(stored.bits - 1));
         put(tags::PIXEL_REPRESENTATION, VR::US, short(stored.signed.into()));
         if stored.padding {
             put(tags::PIXEL_PADDING_VALUE, VR::SS, PrimitiveValue::from(NOT_A_NUMBER));

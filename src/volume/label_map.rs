@@ -1,6 +1,9 @@
 //! Label maps: NIfTI or DICOM segmentation objects, and whether they fit a series.
 
+#![allow(clippy::indexing_slicing, reason = "indices are axes 0, 1 and 2 of arrays of three")]
+
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::nifti::{NiftiError, NiftiImage, NiftiVoxels, is_nifti_name, read_nifti};
@@ -269,7 +272,9 @@ pub fn label_table(names: &BTreeMap<u16, String>) -> (i32, Vec<u8>) {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?> <CaretExtension> <VolumeInformation Index=\"0\"> <LabelTable>\n",
     );
     for (key, name) in names {
-        text += &format!("<Label Key=\"{key}\"><![CDATA[{}]]></Label>\n", name.replace("]]>", ""));
+        // Writing to a String cannot fail.
+        let name = name.replace("]]>", "");
+        let _ = writeln!(text, "<Label Key=\"{key}\"><![CDATA[{name}]]></Label>");
     }
     text += "</LabelTable> <VolumeType><![CDATA[Label]]></VolumeType> </VolumeInformation></CaretExtension>\n";
     (0, text.into_bytes())
@@ -429,6 +434,9 @@ fn nearest_corner(grid: &Grid, own: &Grid) -> ContinuousIndex {
     continuous(nearest.unwrap_or_default().map(|n| n as i64))
 }
 
+/// All orders of three axes.
+const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+
 /// How the axes of one grid run along those of another.
 struct Lattice {
     /// For each own axis, the axis of the target that runs along it.
@@ -447,8 +455,6 @@ impl Lattice {
             let (a, b) = (own.step(a), target.step(b));
             a.dot(b) / (a.length() * b.length()).max(f64::MIN_POSITIVE)
         };
-        const ORDERS: [[usize; 3]; 6] =
-            [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
         let fit = |order: &[usize; 3]| -> f64 { (0..3).map(|n| cosine(n, order[n]).abs()).sum() };
         let axis = ORDERS.iter().copied().max_by(|a, b| fit(a).total_cmp(&fit(b)));
         let axis = axis.unwrap_or([0, 1, 2]);

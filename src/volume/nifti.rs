@@ -180,8 +180,9 @@ impl NiftiImage {
 
 /// Whether a file is NIfTI by its name (`.nii`, `.nii.gz`, any case).
 pub fn is_nifti_name(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase());
-    name.is_some_and(|name| name.ends_with(".nii") || name.ends_with(".nii.gz"))
+    let is = |path: &Path, ending| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending));
+    is(path, "nii")
+        || is(path, "gz") && path.file_stem().is_some_and(|stem| is(Path::new(stem), "nii"))
 }
 
 /// Reads a NIfTI volume. Compression is told from the bytes, not from the name.
@@ -264,7 +265,7 @@ struct Header {
     quatern: [f64; 3],
     qoffset: [f64; 3],
     srow: [[f64; 4]; 3],
-    header_bytes: u64,
+    length: u64,
     magic: [u8; 4],
 }
 
@@ -284,7 +285,7 @@ impl Header {
             quatern: std::array::from_fn(|n| f.f32(256 + 4 * n)),
             qoffset: std::array::from_fn(|n| f.f32(268 + 4 * n)),
             srow: std::array::from_fn(|r| std::array::from_fn(|c| f.f32(280 + 16 * r + 4 * c))),
-            header_bytes: 348,
+            length: 348,
             magic: f.bytes.get(344..348).and_then(|b| b.try_into().ok()).unwrap_or_default(),
         }
     }
@@ -304,7 +305,7 @@ impl Header {
             quatern: std::array::from_fn(|n| f.f64(352 + 8 * n)),
             qoffset: std::array::from_fn(|n| f.f64(376 + 8 * n)),
             srow: std::array::from_fn(|r| std::array::from_fn(|c| f.f64(400 + 32 * r + 8 * c))),
-            header_bytes: 540,
+            length: 540,
             magic: f.bytes.get(4..8).and_then(|b| b.try_into().ok()).unwrap_or_default(),
         }
     }
@@ -469,12 +470,12 @@ impl<R: Read> Reading<'_, R> {
     /// Reads or steps over what stands between header and voxels.
     fn up_to_voxels(&mut self, header: &Header) -> Result<Vec<(i32, Vec<u8>)>, NiftiError> {
         // 0 is written by nibabel's header object and means right behind the header.
-        let least = header.header_bytes + 4;
+        let least = header.length + 4;
         let offset = header.vox_offset;
         if !(offset == 0.0 || offset >= least as f64 && offset <= 1e9 && offset.fract() == 0.0) {
             return Err(self.field("vox_offset", offset.to_string(), "352 (NIfTI-1), 544 or more"));
         }
-        let between = (offset as u64).max(least) - header.header_bytes;
+        let between = (offset as u64).max(least) - header.length;
         if between > self.most {
             return Err(self.field("vox_offset", offset.to_string(), "a place inside the file"));
         }
@@ -708,7 +709,8 @@ mod tests {
 
     #[test]
     fn each_refusal_names_the_field_and_both_values() {
-        let cases: [(&[(usize, &[u8])], &str); 8] = [
+        type Change<'a> = &'a [(usize, &'a [u8])];
+        let cases: [(Change<'_>, &str); 8] = [
             (&[(0, &[1, 2, 3, 4])], "sizeof_hdr"),
             (&[(344, b"ni1\0")], "magic"),
             (&[(40, &[2, 0])], "dim[0]"),

@@ -101,11 +101,12 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    #[allow(clippy::needless_pass_by_value, reason = "numbers and words alike, said in place")]
     fn field(
         &self,
         field: &'static str,
-        found: impl ToString,
-        expected: impl ToString,
+        found: impl std::fmt::Display,
+        expected: impl std::fmt::Display,
     ) -> LabelMapError {
         LabelMapError::Field {
             path: self.path.to_owned(),

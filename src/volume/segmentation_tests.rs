@@ -236,7 +236,8 @@ fn overlapping_segments_are_refused_with_both_numbers() {
 #[test]
 fn what_cannot_be_used_is_named() {
     let frames = || vec![(1, 2, voxels(&[1])), (1, 3, voxels(&[1]))];
-    let change: [(fn(&mut InMemDicomObject), &str); 7] = [
+    type Change = fn(&mut InMemDicomObject);
+    let change: [(Change, &str); 7] = [
         (
             |o| {
                 o.remove_element(tags::SEGMENT_SEQUENCE);

@@ -165,12 +165,9 @@ impl Field<'_> {
 
     /// Where a ray leaves the mask: the last border before a gap of [`GAP_MM`]. The flag tells
     /// whether the field of view ended before.
-    fn exit(&self, at: impl Fn(f64) -> Option<f64>) -> (Option<f64>, bool) {
+    fn exit(at: impl Fn(f64) -> Option<f64>) -> (Option<f64>, bool) {
         let mut last = None;
-        let mut before = match at(0.0) {
-            Some(value) => value,
-            None => return (None, true),
-        };
+        let Some(mut before) = at(0.0) else { return (None, true) };
         let mut t = 0.0;
         let mut outside_since = (before < 0.5).then_some(0.0);
         while t < REACH_MM {
@@ -194,7 +191,7 @@ impl Field<'_> {
         std::array::from_fn(|n| {
             let angle = std::f64::consts::TAU * n as f64 / OUTLINE_DIRECTIONS as f64;
             let (c, d) = (libm::cos(angle), libm::sin(angle));
-            let (exit, cut) = self.exit(|t| self.value(s, t * c, t * d));
+            let (exit, cut) = Self::exit(|t| self.value(s, t * c, t * d));
             match (exit, cut) {
                 (Some(r), false) => r as f32,
                 // The field of view ends inside the body: its edge is all that is known.
@@ -245,7 +242,7 @@ impl Plates {
         let plate = |sign: f64| {
             let mut places = Vec::new();
             for &(v, u) in &columns {
-                if let (Some(t), false) = field.exit(|t| field.value(sign * t, v, u)) {
+                if let (Some(t), false) = Field::exit(|t| field.value(sign * t, v, u)) {
                     places.push([v, u, sign * t]);
                 }
             }
@@ -296,8 +293,9 @@ fn solve(mut m: [[f64; 7]; 6]) -> Option<[f64; 6]> {
         for row in 0..6 {
             if row != column {
                 let factor = m[row][column] / m[column][column];
-                for n in column..7 {
-                    m[row][n] -= factor * m[column][n];
+                let pivot = m[column];
+                for (to, from) in m[row].iter_mut().zip(pivot).skip(column) {
+                    *to -= factor * from;
                 }
             }
         }

@@ -373,7 +373,7 @@ mod tests {
         assert_eq!(of(&[19, 20, 21]).unwrap().numbering, Some(MaskLabels::Verse));
         let with_discs = of(&[20, 21, 120, 220]).unwrap();
         assert_eq!(with_discs.numbering, Some(MaskLabels::Spineps));
-        assert_eq!(of(&[52, 90]).unwrap_err().to_string().contains("no label"), true);
+        assert!(of(&[52, 90]).unwrap_err().to_string().contains("no label"));
     }
 
     #[test]
