@@ -13,6 +13,7 @@ use crate::volume::{read_label_map, read_nifti};
 
 /// Arguments of `osteoflag phantom from-nifti`.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::doc_markdown, reason = "help texts carry no backticks")]
 pub(super) struct Arguments {
     /// NIfTI volume (.nii or .nii.gz)
     image: PathBuf,

@@ -11,6 +11,7 @@ use crate::volume::LoadLimits;
 
 /// Arguments of `osteoflag screen`.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::doc_markdown, reason = "help texts carry no backticks")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Arguments {
     /// Folder (or file) with DICOM, searched to the bottom; names and extensions do not matter

@@ -366,13 +366,7 @@ fn hounsfield(image: &NiftiImage, order: &Order, remarks: &mut Vec<String>) -> S
     say(rounded_off, "had a fraction and were rounded to whole Hounsfield units");
     say(clipped, "were beyond 16 bits and were clipped");
     say(missing, "were no numbers and were written as padding");
-    Stored {
-        slices,
-        signed: true,
-        bits: 16,
-        rescale: Some((1.0, 0.0)),
-        padding: missing > 0,
-    }
+    Stored { slices, signed: true, bits: 16, rescale: Some((1.0, 0.0)), padding: missing > 0 }
 }
 
 fn signal(

@@ -707,9 +707,10 @@ mod tests {
         assert!(error.to_string().contains("scl_slope"), "{error}");
     }
 
+    type Change<'a> = &'a [(usize, &'a [u8])];
+
     #[test]
     fn each_refusal_names_the_field_and_both_values() {
-        type Change<'a> = &'a [(usize, &'a [u8])];
         let cases: [(Change<'_>, &str); 8] = [
             (&[(0, &[1, 2, 3, 4])], "sizeof_hdr"),
             (&[(344, b"ni1\0")], "magic"),

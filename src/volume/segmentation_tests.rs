@@ -233,10 +233,11 @@ fn overlapping_segments_are_refused_with_both_numbers() {
     );
 }
 
+type Change = fn(&mut InMemDicomObject);
+
 #[test]
 fn what_cannot_be_used_is_named() {
     let frames = || vec![(1, 2, voxels(&[1])), (1, 3, voxels(&[1]))];
-    type Change = fn(&mut InMemDicomObject);
     let change: [(Change, &str); 7] = [
         (
             |o| {
