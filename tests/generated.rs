@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use osteoflag::problem::ProblemCode;
 use osteoflag::terms::Reason;
-use osteoflag::{eligibility, features, screen};
+use osteoflag::{eligibility, evaluate, features, screen};
 use strum::VariantArray;
 
 fn check(name: &str, text: &str) {
@@ -32,7 +32,7 @@ fn check(name: &str, text: &str) {
 
 #[test]
 fn schemas_are_those_of_the_types() {
-    for (name, text) in screen::schemas() {
+    for (name, text) in screen::schemas().into_iter().chain(evaluate::schemas()) {
         check(&format!("schemas/{name}"), &text);
     }
 }

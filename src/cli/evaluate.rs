@@ -15,6 +15,7 @@ use crate::terms::FeatureId;
 use inputs::{Choices, Inputs};
 
 /// Arguments of `osteoflag evaluate`.
+#[allow(clippy::doc_markdown, reason = "these comments are printed as help")]
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// A findings.json, an output folder of screen, or a folder of many

@@ -5,6 +5,7 @@
 /// For each row the column it is given, when `cost[row][column]` is summed to the least over
 /// all ways that give `min(rows, columns)` rows a column of their own. Every row of `cost` has the
 /// same length and every cost is finite. Among equal sums the result is one fixed choice.
+#[allow(clippy::needless_range_loop, reason = "rows and columns index several lists at once")]
 pub fn assign(cost: &[Vec<f64>]) -> Vec<Option<usize>> {
     let rows = cost.len();
     let columns = cost.first().map_or(0, Vec::len);

@@ -122,7 +122,7 @@ pub fn score_masks(pair: &MaskPair) -> ScanMasks {
                     surface(&pair.expected, label, &pair.grid),
                     surface(&pair.found, f, &pair.grid),
                 );
-                surface_distances(a, b)
+                surface_distances(&a, &b)
             });
             MaskScore {
                 label,
@@ -164,12 +164,12 @@ fn surface(labels: &[u16], label: u16, grid: &Grid) -> Vec<[f64; 3]> {
 }
 
 /// Average and 95th percentile of the distances between two surfaces.
-fn surface_distances(a: Vec<[f64; 3]>, b: Vec<[f64; 3]>) -> Option<(f64, f64)> {
+fn surface_distances(a: &[[f64; 3]], b: &[[f64; 3]]) -> Option<(f64, f64)> {
     let directed = |from: &[[f64; 3]], to: &Nearest| -> Option<Vec<f64>> {
         from.iter().map(|&point| to.distance(point)).collect()
     };
-    let to_b = directed(&a, &Nearest::new(b.clone()))?;
-    let to_a = directed(&b, &Nearest::new(a))?;
+    let to_b = directed(a, &Nearest::new(b.to_vec()))?;
+    let to_a = directed(b, &Nearest::new(a.to_vec()))?;
     if to_a.is_empty() || to_b.is_empty() {
         return None;
     }
@@ -324,7 +324,7 @@ mod tests {
                 };
                 let (ab, ba) = (near(&a, &b), near(&b, &a));
                 let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
-                prop_assert!((mask.average_mm.unwrap() - (mean(&ab) + mean(&ba)) / 2.0).abs() < 1e-9);
+                prop_assert!((mask.average_mm.unwrap() - 0.5 * (mean(&ab) + mean(&ba))).abs() < 1e-9);
                 let mut all = [ab, ba].concat();
                 all.sort_by(f64::total_cmp);
                 prop_assert!((mask.hausdorff_95_mm.unwrap() - quantile(&all, 0.95).unwrap()).abs() < 1e-9);

@@ -211,8 +211,7 @@ fn one(
             }),
         };
     }
-    let named =
-        keep(&all, &|r| r.study == truth.stem || r.series.iter().any(|id| *id == truth.stem));
+    let named = keep(&all, &|r| r.study == truth.stem || r.series.contains(&truth.stem));
     if let [n] = named.as_slice() {
         return Ok(Some((*n, MatchedBy::FileName)));
     }

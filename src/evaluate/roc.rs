@@ -1,7 +1,7 @@
 //! ROC over vertebrae and over patients.
 //!
 //! The area is the share of pairs (one with a lesion, one without) that the score orders rightly,
-//! ties counted half (Hanley and McNeil 1982), from whole numbers.
+//! ties counted half (Hanley and `McNeil` 1982), from whole numbers.
 //!
 //! A unit that was not answered may not gain by that: in the headline area a declined unit with a
 //! lesion ranks as low as one called absent, and a declined unit without a lesion ranks above
@@ -228,13 +228,18 @@ mod tests {
                 for b in given.iter().filter(|unit| !unit.0) {
                     let weight = f64::from(times[a.2] * times[b.2]);
                     pairs += weight;
-                    sum += weight * if a.1 > b.1 { 1.0 } else if a.1 == b.1 { 0.5 } else { 0.0 };
+                    sum += weight * match a.1.cmp(&b.1) {
+                        std::cmp::Ordering::Greater => 1.0,
+                        std::cmp::Ordering::Equal => 0.5,
+                        std::cmp::Ordering::Less => 0.0,
+                    };
                 }
             }
             let ours = curve(&ranked(&units, Declined::Against), &times).map(|(area, _)| area);
-            match ours {
-                Some(area) => prop_assert!((area - sum / pairs).abs() < 1e-9),
-                None => prop_assert_eq!(pairs, 0.0),
+            if let Some(area) = ours {
+                prop_assert!((area - sum / pairs).abs() < 1e-9);
+            } else {
+                prop_assert_eq!(pairs, 0.0);
             }
         }
 

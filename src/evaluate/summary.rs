@@ -144,15 +144,15 @@ pub fn summarise(scans: &[Counted<'_>], kinds: Kinds, resampler: &Resampler) -> 
     let mut classes = Vec::new();
     for &feature in &features {
         for by in [Division::Size, Division::Level, Division::Strength] {
-            let mut names: BTreeMap<(usize, String), ()> = BTreeMap::new();
+            let mut names: BTreeSet<(usize, String)> = BTreeSet::new();
             for row in scans.iter().flat_map(|one| &one.lesions.lesions) {
                 if row.feature == feature
                     && let Some(class) = class_of(row, by)
                 {
-                    names.insert(class, ());
+                    names.insert(class);
                 }
             }
-            classes.extend(names.into_keys().map(|class| LesionClass {
+            classes.extend(names.into_iter().map(|class| LesionClass {
                 feature,
                 by,
                 lesions: group(

@@ -5,7 +5,7 @@
 //! Who runs the pixels is not known here: a [`SweepRow`] is made from an [`Evaluation`], however
 //! its findings came to be.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -214,20 +214,20 @@ pub fn apply_cut(
         let in_force = stored == Some(value);
         open += usize::from(!in_force && (number - value).abs() <= half);
         let above = number >= value;
-        match (below, above) {
-            _ if in_force => {}
-            (Below::Gone, true) => {}
-            (Below::Gone, false) => continue,
-            (Below::Indeterminate, false) if finding.status == Status::Present => {
-                finding.status = Status::Indeterminate;
-                finding.reason = Some(Reason::BetweenLimits);
+        if !in_force {
+            match (below, above) {
+                (Below::Gone, false) => continue,
+                (Below::Indeterminate, false) if finding.status == Status::Present => {
+                    finding.status = Status::Indeterminate;
+                    finding.reason = Some(Reason::BetweenLimits);
+                }
+                // Another reason (metal, a doubt about the outline) holds whatever the cut.
+                (Below::Indeterminate, true) if finding.reason == Some(Reason::BetweenLimits) => {
+                    finding.status = Status::Present;
+                    finding.reason = None;
+                }
+                (Below::Gone | Below::Indeterminate, _) => {}
             }
-            // Another reason (metal, a doubt about the outline) holds whatever the cut.
-            (Below::Indeterminate, true) if finding.reason == Some(Reason::BetweenLimits) => {
-                finding.status = Status::Present;
-                finding.reason = None;
-            }
-            (Below::Indeterminate, _) => {}
         }
         kept.push(finding);
     }
@@ -391,10 +391,10 @@ pub fn sweep_table(sweep: &SweepResult) -> String {
 pub fn sweep_picture(sweep: &SweepResult) -> String {
     let mut order: Vec<usize> = (0..sweep.rows.len()).collect();
     order.sort_by(|&a, &b| sweep.rows[a].value.total_cmp(&sweep.rows[b].value));
-    let features: BTreeMap<Option<FeatureId>, ()> =
-        sweep.rows.iter().flat_map(|row| &row.kinds).map(|kind| (kind.feature, ())).collect();
+    let features: BTreeSet<Option<FeatureId>> =
+        sweep.rows.iter().flat_map(|row| &row.kinds).map(|kind| kind.feature).collect();
     let mut lines = Vec::new();
-    for (colour, feature) in features.into_keys().enumerate() {
+    for (colour, feature) in features.into_iter().enumerate() {
         let points = |value: &dyn Fn(&SweepKind) -> Option<f64>| -> Vec<(f64, f64)> {
             order
                 .iter()

@@ -15,9 +15,8 @@ pub fn vertebrae_of_labels(labels: &[u16], grid: &Grid, names: &BTreeMap<u16, St
     for (offset, &label) in labels.iter().enumerate().filter(|(_, label)| **label != 0) {
         let (count, sum) = sums.entry(label).or_default();
         *count += 1.0;
-        let place = place_of(grid, offset);
-        for n in 0..3 {
-            sum[n] += place[n];
+        for (sum, x) in sum.iter_mut().zip(place_of(grid, offset)) {
+            *sum += x;
         }
     }
     let vertebrae = sums.into_iter().map(|(label, (count, sum))| TruthVertebra {
@@ -52,9 +51,8 @@ pub fn lesions_of_labels(
             let count = component.voxels as f64;
             let mut sum = [0.0; 3];
             for offset in component.offsets(grid.size()) {
-                let place = place_of(grid, offset);
-                for n in 0..3 {
-                    sum[n] += place[n];
+                for (sum, x) in sum.iter_mut().zip(place_of(grid, offset)) {
+                    *sum += x;
                 }
             }
             lesions.push(TruthLesion {

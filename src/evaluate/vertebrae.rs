@@ -3,8 +3,8 @@
 //! # Method
 //! Two counts stand side by side. `found` pairs centres one to one, as many pairs within 10 mm as
 //! can be and of these the nearest, whatever their levels. `identified` is the identification
-//! rate of VerSe (Sekuboyina 2021, doi:10.1016/j.media.2021.102166): a vertebra that carries the
-//! right level lies within 20 mm, and no other true centre is nearer to it. VerSe's own script
+//! rate of `VerSe` (Sekuboyina 2021, doi:10.1016/j.media.2021.102166): a vertebra that carries the
+//! right level lies within 20 mm, and no other true centre is nearer to it. `VerSe`'s own script
 //! looks for a nearer centre only among levels that truth and result share; here all true
 //! vertebrae count, which is never more lenient.
 
@@ -19,7 +19,7 @@ use crate::terms::Level;
 
 /// A found vertebra belongs to a true one when their centres are at most this far apart.
 pub const MATCH_MM: f64 = 10.0;
-/// The limit of VerSe's identification rate.
+/// The limit of `VerSe`'s identification rate.
 pub const IDENTIFIED_MM: f64 = 20.0;
 /// A found vertebra near a body less than half in view is not counted as false.
 pub const CUT_BODY_MM: f64 = 20.0;
@@ -41,7 +41,7 @@ pub struct VertebraScore {
     pub false_vertebrae: usize,
     /// True bodies at least half in view whose level is known.
     pub with_level: usize,
-    /// Of these, identified as VerSe counts: right level, within 20 mm, nearest.
+    /// Of these, identified as `VerSe` counts: right level, within 20 mm, nearest.
     pub identified: usize,
     /// Matched vertebrae whose level is the true one.
     pub level_right: usize,
@@ -93,7 +93,7 @@ pub struct VertebraSummary {
     pub false_vertebrae: usize,
     /// True bodies whose level is known.
     pub with_level: usize,
-    /// Identified as VerSe counts.
+    /// Identified as `VerSe` counts.
     pub identified: usize,
     /// Matched with the right level.
     pub level_right: usize,
@@ -107,7 +107,7 @@ pub struct VertebraSummary {
     pub found_rate: Estimate,
     /// `identified` over `with_level`, all vertebrae together.
     pub id_rate: Estimate,
-    /// Mean of the identification rates of the scans, as VerSe's tables.
+    /// Mean of the identification rates of the scans, as `VerSe`'s tables.
     pub id_rate_mean_of_scans: Estimate,
     /// False vertebrae per scan that has a result.
     pub false_per_scan: Estimate,

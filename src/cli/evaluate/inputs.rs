@@ -319,14 +319,14 @@ fn read_truths(path: &Path, known: &[&str], labels: Labels) -> Result<Vec<Loaded
             .filter_map(|parent| Some(parent.file_name()?.to_string_lossy().into_owned()))
             .collect();
         folders.reverse();
-        return read_truth(path, folders, labels);
+        return read_truth(path, &folders, labels);
     }
     let mut truths = Vec::new();
     for file in files_below(path)? {
         let is_truth = matches!(extension(&file).as_str(), "json" | "csv" | "nii" | "dcm");
         let stem = stem(&file);
         if is_truth && (TRUTH_STEMS.contains(&stem.as_str()) || known.contains(&stem.as_str())) {
-            truths.extend(read_truth(&file, folders_between(path, &file), labels)?);
+            truths.extend(read_truth(&file, &folders_between(path, &file), labels)?);
         }
     }
     Ok(truths)
@@ -348,7 +348,7 @@ fn stem(file: &Path) -> String {
 
 fn read_truth(
     file: &Path,
-    folders: Vec<String>,
+    folders: &[String],
     labels: Labels,
 ) -> Result<Vec<LoadedTruth>, Failure> {
     let failure = |error: &TruthError| {
@@ -388,14 +388,14 @@ fn read_truth(
                 let truth =
                     lesions_of_labels(&map.labels, &map.grid, &map.names, labels.lesion_kind)
                         .map_err(|error| failure(&error))?;
-                return Ok(vec![LoadedTruth { key: key(&folders, &truth), truth, labels: None }]);
+                return Ok(vec![LoadedTruth { key: key(folders, &truth), truth, labels: None }]);
             }
             let truth = vertebrae_of_labels(&map.labels, &map.grid, &map.names);
-            Ok(vec![LoadedTruth { key: key(&folders, &truth), truth, labels: Some(map) }])
+            Ok(vec![LoadedTruth { key: key(folders, &truth), truth, labels: Some(map) }])
         }
         _ => {
             let truth = Truth::parse(&read_text(file)?).map_err(|error| failure(&error))?;
-            Ok(vec![LoadedTruth { key: key(&folders, &truth), truth, labels: None }])
+            Ok(vec![LoadedTruth { key: key(folders, &truth), truth, labels: None }])
         }
     }
 }

@@ -60,7 +60,7 @@ pub fn run(
         (_, Some(images)) => {
             for &value in &sweep.values {
                 output::message(quiet, &format!("screening with {}={value}", sweep.name));
-                let screened = screen_again(images, settings(&sweep.name, value)?, inputs)?;
+                let screened = screen_again(images, &settings(&sweep.name, value)?, inputs)?;
                 for (one, findings) in inputs.results.iter_mut().zip(screened) {
                     one.findings = findings;
                 }
@@ -109,7 +109,11 @@ fn in_force(findings: &Findings, name: &str) -> Option<f64> {
 }
 
 /// Findings of every result, screened again. Settings that the results were made with are kept.
-fn screen_again(images: &Path, swept: Settings, inputs: &Inputs) -> Result<Vec<Findings>, Failure> {
+fn screen_again(
+    images: &Path,
+    swept: &Settings,
+    inputs: &Inputs,
+) -> Result<Vec<Findings>, Failure> {
     let discovered = crate::discover::discover(images)
         .map_err(|error| Failure::usage(error, "give a folder that exists".to_owned()))?;
     let intake = crate::series::read(&discovered.files, &|_| {});
@@ -126,7 +130,7 @@ fn screen_again(images: &Path, swept: Settings, inputs: &Inputs) -> Result<Vec<F
                 )
             })?;
             let options = screen::Options {
-                settings: with_kept(&one.findings, &swept)?,
+                settings: with_kept(&one.findings, swept)?,
                 rulebook: Rulebook::builtin().map_err(|error| Failure {
                     exit: Exit::Bug,
                     what: format!("the built-in rulebook: {error}"),
