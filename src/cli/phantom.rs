@@ -110,7 +110,7 @@ fn make(arguments: &Make, quiet: bool) -> Result<Exit, Failure> {
         spec.seed = seed;
     }
     let made = phantom::generate(&spec).map_err(|error| Failure::usage(error, None))?;
-    phantom::write(&made, &arguments.output).map_err(cannot_write)?;
+    phantom::write(&made, &arguments.output).map_err(|error| cannot_write(&error))?;
     let text =
         format!("{} written to {} (seed {})", spec.name, arguments.output.display(), spec.seed);
     output::message(quiet, &text);
@@ -122,13 +122,13 @@ fn cohort(arguments: &Cohort, quiet: bool) -> Result<Exit, Failure> {
         let spec = phantom::cohort_case(arguments.seed, case);
         let made = phantom::generate(&spec).map_err(|error| Failure::usage(error, None))?;
         let folder = arguments.output.join(format!("case_{case:04}"));
-        phantom::write(&made, &folder).map_err(cannot_write)?;
+        phantom::write(&made, &folder).map_err(|error| cannot_write(&error))?;
         output::message(quiet, &format!("{} of {}: {}", case, arguments.count, folder.display()));
     }
     Ok(Exit::Complete)
 }
 
-fn cannot_write(error: phantom::PhantomError) -> Failure {
+fn cannot_write(error: &phantom::PhantomError) -> Failure {
     Failure {
         exit: Exit::Output,
         what: error.to_string(),
