@@ -5,7 +5,7 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 use strum::Display;
 
-/// Length of a NIfTI header, bytes: versions 1 and 2.
+/// Length of a `NIfTI` header, bytes: versions 1 and 2.
 const NIFTI_HEADER: [u32; 2] = [348, 540];
 
 /// A kind of archive or compressed file that may hold DICOM files.
@@ -29,7 +29,7 @@ pub enum ArchiveKind {
 /// Tells an archive by the first bytes of a file (262 or more, fewer if the file is shorter).
 ///
 /// A DICOM file may start with anything in its preamble: ask only for files that are not DICOM.
-/// A gzipped NIfTI image, told by the length that its header starts with, is no archive.
+/// A gzipped `NIfTI` image, told by the length that its header starts with, is no archive.
 pub fn archive_kind(head: &[u8]) -> Option<ArchiveKind> {
     const MAGIC: [(usize, &[u8], ArchiveKind); 7] = [
         (0, b"PK\x03\x04", ArchiveKind::Zip),

@@ -155,7 +155,7 @@ const fn sop_class(spec: &Spec) -> &'static str {
 
 /// How an MR series was made, as its header says: sequence, variant, times in ms.
 struct Sequence {
-    sequence: &'static str,
+    kind: &'static str,
     variant: &'static str,
     options: &'static str,
     repetition: &'static str,
@@ -167,7 +167,7 @@ struct Sequence {
 
 const fn sequence(modality: Modality) -> Sequence {
     let spin_echo = Sequence {
-        sequence: "SE",
+        kind: "SE",
         variant: "SK",
         options: "",
         repetition: "550",
@@ -179,7 +179,7 @@ const fn sequence(modality: Modality) -> Sequence {
     match modality {
         Modality::MrT2 => Sequence { repetition: "3500", echo: "100", train: "16", ..spin_echo },
         Modality::MrStir => Sequence {
-            sequence: "IR",
+            kind: "IR",
             repetition: "4200",
             echo: "45",
             inversion: Some("160"),
@@ -188,7 +188,7 @@ const fn sequence(modality: Modality) -> Sequence {
         },
         // Echoes at 1.5 T: fat and water meet every 4.6 ms.
         Modality::MrInPhase => Sequence {
-            sequence: "GR",
+            kind: "GR",
             variant: "SP",
             repetition: "150",
             echo: "4.6",
@@ -197,7 +197,7 @@ const fn sequence(modality: Modality) -> Sequence {
             ..spin_echo
         },
         Modality::MrOpposedPhase => Sequence {
-            sequence: "GR",
+            kind: "GR",
             variant: "SP",
             repetition: "150",
             echo: "2.3",
@@ -415,7 +415,7 @@ fn object(phantom: &Phantom, k: usize, instance: usize) -> InMemDicomObject {
         put(tags::WINDOW_WIDTH, VR::DS, text("1500"));
     } else {
         let sequence = sequence(spec.modality);
-        put(tags::SCANNING_SEQUENCE, VR::CS, text(sequence.sequence));
+        put(tags::SCANNING_SEQUENCE, VR::CS, text(sequence.kind));
         put(tags::SEQUENCE_VARIANT, VR::CS, text(sequence.variant));
         put(tags::SCAN_OPTIONS, VR::CS, text(sequence.options));
         put(tags::MR_ACQUISITION_TYPE, VR::CS, text("2D"));

@@ -5,9 +5,9 @@ use rayon::prelude::*;
 
 use super::PhantomError;
 use super::random::{Stream, generator, normal_pair};
-use super::scene::Scene;
+use super::scene::{SHELL_MM, Scene};
 use super::skeleton::Skeleton;
-use super::spec::{Kernel, Modality, Plane, Pose, Spec};
+use super::spec::{Kernel, Plane, Pose, Spec};
 use crate::geometry::{ContinuousIndex, Grid, LpsPoint, LpsVector};
 
 /// Samples along one axis for each voxel: about one per this many millimetres in the plane, and
@@ -178,9 +178,7 @@ fn sampled(scene: &Scene<'_>, grid: &Grid, k: usize) -> Vec<f64> {
                     } else {
                         match scene.depth(centre, &near) {
                             // Inside or outside of all edges one sample is as good as many.
-                            depth if depth > scene.shell_mm() + reach => {
-                                scene.hard(centre, soft, &near)
-                            }
+                            depth if depth > SHELL_MM + reach => scene.hard(centre, soft, &near),
                             depth if depth < -reach => soft,
                             _ => {
                                 offsets
@@ -209,40 +207,36 @@ fn slice(scene: &Scene<'_>, grid: &Grid, k: usize, out: &mut [i16]) {
         blur(&mut values, ni, nj, variance.sqrt() / pixel);
     }
     let mut rng = generator(spec.seed, Stream::Noise(k));
-    match spec.modality {
-        Modality::Ct => {
-            if spec.kernel == Kernel::Lung {
-                sharpen(&mut values, ni, nj, LUNG_OVERSHOOT, 0.8 / pixel);
-            }
-            let mut noise: Vec<f64> =
-                (0..(ni * nj).div_ceil(2)).flat_map(|_| normal_pair(&mut rng)).collect();
-            noise.truncate(ni * nj);
-            let gain = match spec.kernel {
-                Kernel::Soft => blur(&mut noise, ni, nj, 0.55 / pixel),
-                Kernel::Bone => blur(&mut noise, ni, nj, 0.2 / pixel),
-                Kernel::Lung => sharpen(&mut noise, ni, nj, 0.9, 0.6 / pixel),
-            };
-            for ((out, value), noise) in out.iter_mut().zip(&values).zip(&noise) {
-                let hu = value + noise * spec.noise / gain;
-                let stored = libm::round(hu - RESCALE_INTERCEPT).clamp(0.0, HIGHEST_STORED);
-                *out = (stored + RESCALE_INTERCEPT) as i16;
+    if spec.modality.is_ct() {
+        if spec.kernel == Kernel::Lung {
+            sharpen(&mut values, ni, nj, LUNG_OVERSHOOT, 0.8 / pixel);
+        }
+        let mut noise: Vec<f64> =
+            (0..(ni * nj).div_ceil(2)).flat_map(|_| normal_pair(&mut rng)).collect();
+        noise.truncate(ni * nj);
+        let gain = match spec.kernel {
+            Kernel::Soft => blur(&mut noise, ni, nj, 0.55 / pixel),
+            Kernel::Bone => blur(&mut noise, ni, nj, 0.2 / pixel),
+            Kernel::Lung => sharpen(&mut noise, ni, nj, 0.9, 0.6 / pixel),
+        };
+        for ((out, value), noise) in out.iter_mut().zip(&values).zip(&noise) {
+            let hu = value + noise * spec.noise / gain;
+            let stored = libm::round(hu - RESCALE_INTERCEPT).clamp(0.0, HIGHEST_STORED);
+            *out = (stored + RESCALE_INTERCEPT) as i16;
+        }
+    } else {
+        for j in 0..nj {
+            for i in 0..ni {
+                let place = grid.to_lps(ContinuousIndex { i: i as f64, j: j as f64, k: k as f64 });
+                values[j * ni + i] *= coil(scene.skeleton, vector(place))
+                    * saturation_band(scene.skeleton, vector(place));
             }
         }
-        _ => {
-            for j in 0..nj {
-                for i in 0..ni {
-                    let place =
-                        grid.to_lps(ContinuousIndex { i: i as f64, j: j as f64, k: k as f64 });
-                    values[j * ni + i] *= coil(scene.skeleton, vector(place))
-                        * saturation_band(scene.skeleton, vector(place));
-                }
-            }
-            for (out, value) in out.iter_mut().zip(&values) {
-                // Magnitude of a complex signal with equal noise in both parts (Rice).
-                let [real, imaginary] = normal_pair(&mut rng).map(|n| n * spec.noise);
-                let magnitude = ((value + real).powi(2) + imaginary * imaginary).sqrt();
-                *out = libm::round(magnitude).clamp(0.0, HIGHEST_STORED) as i16;
-            }
+        for (out, value) in out.iter_mut().zip(&values) {
+            // Magnitude of a complex signal with equal noise in both parts (Rice).
+            let [real, imaginary] = normal_pair(&mut rng).map(|n| n * spec.noise);
+            let magnitude = ((value + real).powi(2) + imaginary * imaginary).sqrt();
+            *out = libm::round(magnitude).clamp(0.0, HIGHEST_STORED) as i16;
         }
     }
 }
@@ -256,10 +250,11 @@ fn sharpen(values: &mut [f64], ni: usize, nj: usize, share: f64, sigma_pixels: f
     for (value, smooth) in values.iter_mut().zip(&smooth) {
         *value += share * (*value - smooth);
     }
-    // White noise: 1 + 2 s (1 - w0) + ..., with the middle weight w0 near the kernel's gain.
-    let gain = weights * weights;
-    ((1.0 + share).powi(2) - 2.0 * (1.0 + share) * share * gain.sqrt() + share * share * gain)
-        .sqrt()
+    // A Gaussian's middle weight is twice the sum of its squared weights (in the plane).
+    let power = weights * weights;
+    let middle = (2.0 * power).min(1.0);
+    let own = 1.0 + share;
+    (own * own - 2.0 * own * share * middle + share * share * power).sqrt()
 }
 
 /// Signal left by a saturation band over the belly, which keeps its breathing out of the spine.

@@ -171,11 +171,11 @@ fn cage(rods: &mut Vec<Rod>, skeleton: &Skeleton, trunk: &Trunk) {
     for side in [-1.0, 1.0] {
         // Costal cartilage of the second to seventh rib.
         for segment in &skeleton.segments {
-            if (0.5..6.5).contains(&segment.station) && segment.rib_share >= 1.0 {
-                if let Some(&end) = rib_line(trunk, segment, side).last() {
-                    let z = (end.z + 6.0).clamp(bottom, top);
-                    chain(rods, &[end, front(z, side * 16.0)], 4.6, RodKind::Cartilage);
-                }
+            let joined = (0.5..6.5).contains(&segment.station) && segment.rib_share >= 1.0;
+            let line = if joined { rib_line(trunk, segment, side) } else { vec![] };
+            if let Some(&end) = line.last() {
+                let z = (end.z + 6.0).clamp(bottom, top);
+                chain(rods, &[end, front(z, side * 16.0)], 4.6, RodKind::Cartilage);
             }
         }
         // Collar bone, shoulder blade, head of the humerus; the arms are raised out of view.

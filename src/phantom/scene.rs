@@ -83,6 +83,26 @@ pub(super) fn over(under: f64, paint: f64, alpha: f64) -> f64 {
     under + (paint - under) * alpha
 }
 
+/// As [`Scene::depth`], for what stands out of the bone: masses and screws.
+fn depth_beyond_bone(segment: &Segment, local: DVec3) -> f64 {
+    let mut nearest = FAR;
+    for lesion in &segment.lesions {
+        let LesionKind::ParavertebralMass { thickness_mm } = lesion.kind else { continue };
+        if local.z.abs() < 2.0 * lesion.radius_mm + segment.half_size().z {
+            // All of it is edge: the mass blends into the muscle.
+            let stands = bone::wall_distance(segment, local) + 1.3 * thickness_mm;
+            nearest = nearest.max(stands.min(0.0));
+        }
+    }
+    if segment.look_alikes.iter().any(|alike| alike.kind == LookAlikeKind::Screw) {
+        nearest = nearest.max(bone::screw(segment, local.with_x(local.x.abs())));
+    }
+    nearest
+}
+
+/// Thickest shell of bone but for long bones, mm: deeper than this there is marrow alone.
+pub(super) const SHELL_MM: f64 = 1.5;
+
 impl<'a> Scene<'a> {
     pub fn new(spec: &'a Spec, skeleton: &'a Skeleton, width: f64) -> Self {
         let trunk = Trunk::new(skeleton, spec.size_factor);
@@ -180,11 +200,6 @@ impl<'a> Scene<'a> {
         self.bones(under, p, along, &self.bone_near(p, along, near))
     }
 
-    /// Thickest shell of bone, mm: deeper than this there is marrow alone.
-    pub fn shell_mm(&self) -> f64 {
-        1.5
-    }
-
     /// How deep a place lies in the nearest bone, disc or canal, mm, negative outside; within the
     /// reach of edges the least distance to one.
     pub fn depth(&self, p: DVec3, near: &Near) -> f64 {
@@ -202,26 +217,8 @@ impl<'a> Scene<'a> {
         let near = self.bone_near(p, along, near);
         let mut nearest = near.wing.max(near.ilium).max(near.rod.0).max(near.skull);
         for &(index, local, d) in near.segments.iter().flatten() {
-            let beyond = self.depth_beyond_bone(&self.skeleton.segments[index], local);
+            let beyond = depth_beyond_bone(&self.skeleton.segments[index], local);
             nearest = nearest.max(d.body()).max(d.posterior).max(beyond);
-        }
-        nearest
-    }
-
-    /// As [`Self::depth`], for what stands out of the bone: masses and screws.
-    fn depth_beyond_bone(&self, segment: &Segment, local: DVec3) -> f64 {
-        let mut nearest = FAR;
-        for lesion in &segment.lesions {
-            if let LesionKind::ParavertebralMass { thickness_mm } = lesion.kind {
-                if local.z.abs() < 2.0 * lesion.radius_mm + segment.half_size().z {
-                    // All of it is edge: the mass blends into the muscle.
-                    let stands = bone::wall_distance(segment, local) + 1.3 * thickness_mm;
-                    nearest = nearest.max(stands.min(0.0));
-                }
-            }
-        }
-        if segment.look_alikes.iter().any(|alike| alike.kind == LookAlikeKind::Screw) {
-            nearest = nearest.max(bone::screw(segment, local.with_x(local.x.abs())));
         }
         nearest
     }

@@ -59,7 +59,7 @@ pub struct TrueVertebra {
     /// Share of the body in view.
     pub fraction_in_view: f64,
     /// Value in `labels.nii.gz`: C1 to C7 1 to 7, T1 to T12 8 to 19, L1 to L6 20 to 25, S1 26,
-    /// T13 28 (the numbering of VerSe).
+    /// T13 28 (the numbering of `VerSe`).
     pub label: u8,
     /// Sizes of the whole body, also where it is cut by the field.
     pub measurements: BodySizes,
@@ -321,15 +321,12 @@ fn true_lesion(scene: &Scene<'_>, segment: &Segment, lesion: &Lesion) -> TrueLes
     }
 }
 
-/// Value of a level in label maps (VerSe).
+/// Value of a level in label maps (`VerSe`).
 pub(super) fn label(level: Level) -> u8 {
     match level {
         Level::T13 => 28,
         Level::S1 => 26,
-        _ => {
-            let before_t13 = level < Level::T13;
-            level as u8 + if before_t13 { 1 } else { 0 }
-        }
+        _ => level as u8 + u8::from(level < Level::T13),
     }
 }
 
