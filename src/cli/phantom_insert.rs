@@ -102,7 +102,7 @@ pub(super) fn run(arguments: &Arguments, quiet: bool) -> Result<Exit, Failure> {
         what: error.to_string(),
         help: None,
     })?;
-    let places = bodies(&arguments.bodies, series, &loaded.image, &limits)?;
+    let places = bodies(&arguments.bodies, series, &loaded.image, limits)?;
     let from_file = arguments.bodies != "anatomy";
     let options = InsertOptions {
         seed: arguments.seed,
@@ -210,7 +210,7 @@ fn bodies(
     from: &str,
     series: &Series,
     image: &Image,
-    limits: &LoadLimits,
+    limits: LoadLimits,
 ) -> Result<Vec<BodyPlace>, Failure> {
     if from == "anatomy" {
         let anatomy = match image {

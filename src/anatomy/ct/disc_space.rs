@@ -197,7 +197,7 @@ fn seen_pairs(volume: &Volume<i16>, expected: &ExpectedDisc) -> Vec<DiscSpace> {
         .collect();
     spaces.extend(distinct(bands).into_iter().map(|(score, [high, low, fall, rise, side])| {
         let middle = 0.5 * (low + high) as f64;
-        let forward = (fall + rise) / 2;
+        let forward = usize::midpoint(fall, rise);
         DiscSpace {
             frame: expected.frame,
             score,

@@ -189,7 +189,7 @@ fn vertebra_of(column: &Column, point: LpsPoint) -> Option<usize> {
     let mut best: Option<(f64, usize)> = None;
     for (n, place) in column.places.iter().enumerate() {
         let s = place.frame.to_local(point).s / place.step_mm;
-        if s >= SEED_LOW && s < SEED_HIGH {
+        if (SEED_LOW..SEED_HIGH).contains(&s) {
             let off = (s - 0.35).abs();
             if best.is_none_or(|(least, _)| off < least) {
                 best = Some((off, n));

@@ -86,7 +86,7 @@ impl Canvas {
             let last = self.grid.size()[axis].checked_sub(1)? as f64;
             let low = (middle - half).floor().max(0.0);
             let high = (middle + half).ceil().min(last);
-            if !(low <= high) {
+            if low.is_nan() || high.is_nan() || low > high {
                 return None;
             }
             block.low[axis] = low as usize;

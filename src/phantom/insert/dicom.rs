@@ -1,5 +1,6 @@
 //! The series as DICOM again: native pixels, the old header without who the patient is.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -46,7 +47,11 @@ fn uid(text: &str) -> String {
 /// The pseudonym that the room `series` gives to a UID.
 fn pseudonym(uid: &str) -> String {
     let digest = Sha256::digest(uid);
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().take(8).fold(String::with_capacity(16), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 impl Uids {
@@ -288,7 +293,7 @@ fn image_type(old: &[String]) -> PrimitiveValue {
     if values.is_empty() {
         values.extend(["DERIVED".to_owned(), "PRIMARY".to_owned()]);
     }
-    values[0] = "DERIVED".to_owned();
+    "DERIVED".clone_into(&mut values[0]);
     PrimitiveValue::Strs(values)
 }
 

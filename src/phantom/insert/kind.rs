@@ -106,9 +106,8 @@ impl InsertKind {
             Self::StirOedema => ([1.3, 3.0], "ratio"),
             Self::BoneIsland => ([250.0, 700.0], "HU"),
             Self::Haemangioma => ([20.0, 80.0], "HU"),
-            Self::SchmorlNode => ([3.0, 8.0], "mm"),
+            Self::SchmorlNode | Self::Osteophyte => ([3.0, 8.0], "mm"),
             Self::EndplateSclerosis => ([60.0, 300.0], "HU"),
-            Self::Osteophyte => ([3.0, 8.0], "mm"),
             Self::FocalFat => ([1.15, 1.6], "ratio"),
             Self::Modic => ([0.6, 0.9], "ratio"),
         }

@@ -81,27 +81,27 @@ mod tests {
     use super::*;
     use crate::anatomy::levels::AnchorKind;
 
-    fn dens(position: isize) -> Option<Anchor> {
-        Some(Anchor {
+    fn dens(position: isize) -> Anchor {
+        Anchor {
             kind: AnchorKind::Axis,
             position,
             confidence: Share::new(0.5),
             evidence: "dens".to_owned(),
-        })
+        }
     }
 
     #[test]
     fn an_opening_canal_settles_a_dens_one_place_off_but_not_one_farther_away() {
         let opening = Some(Share::new(1.0));
-        let settled = axis_with_opening(dens(6), opening, 6).unwrap();
+        let settled = axis_with_opening(Some(dens(6)), opening, 6).unwrap();
         assert_eq!(settled.position, 5);
         assert!(settled.confidence.get() > 0.8);
-        assert_eq!(axis_with_opening(dens(7), opening, 6), dens(7));
+        assert_eq!(axis_with_opening(Some(dens(7)), opening, 6), Some(dens(7)));
     }
 
     #[test]
     fn an_opening_canal_without_a_dens_names_nothing() {
         assert_eq!(axis_with_opening(None, Some(Share::new(1.0)), 6), None);
-        assert_eq!(axis_with_opening(dens(5), None, 6), dens(5));
+        assert_eq!(axis_with_opening(Some(dens(5)), None, 6), Some(dens(5)));
     }
 }

@@ -121,7 +121,7 @@ pub fn regions(
         label_pelvis(&mut map, &frame, confidence);
     }
     label_rest(&mut map, column, vertebrae);
-    finish(map, vertebrae)
+    finish(&map, vertebrae)
 }
 
 fn take_column(map: &mut Map<'_>, column: &Column, ribs: &FoundRibs) {
@@ -303,7 +303,7 @@ fn label_rest(map: &mut Map<'_>, column: &Column, vertebrae: &[Vertebra]) {
 }
 
 /// Centre and volume of each region; regions without a voxel of their own stay out.
-fn finish(map: Map<'_>, vertebrae: &[Vertebra]) -> Bones {
+fn finish(map: &Map<'_>, vertebrae: &[Vertebra]) -> Bones {
     let size = map.coarse.hu.size();
     let mut sums = vec![(0.0, 0.0, 0.0, 0.0); map.names.len()];
     for (offset, &label) in map.labels.iter().enumerate() {
