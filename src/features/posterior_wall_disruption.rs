@@ -112,8 +112,8 @@ static MIN_VERTEBRA_CONFIDENCE: Threshold = Threshold {
     meaning: "least confidence that a vertebra lies here",
     unit: Unit::Fraction,
     range: (0.0, 1.0),
-    default: 0.45,
-    source: "ten CT series: below it outlines ran into discs and ossifications",
+    default: 0.65,
+    source: "as for the count of levels: below it two vertebrae may have been taken for one",
 };
 
 static SPEC: Spec = Spec {

@@ -2,7 +2,7 @@
 //!
 //! Takes label maps that lie voxel on voxel with the series ([`files`]), asks what their labels
 //! mean ([`numbering`]), sorts voxels into vertebrae ([`spine_mask`]), tells bodies from arches
-//! ([`split`]) and fits a surface to each body ([`body_fit`]). The heuristic runs as well: what it
+//! ([`mod@split`]) and fits a surface to each body ([`body_fit`]). The heuristic runs as well: what it
 //! sees otherwise is a limitation ([`disagreement`]).
 //!
 //! # Limits

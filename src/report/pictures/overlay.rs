@@ -8,6 +8,8 @@ use super::panel::{Panel, Plane, Rim, RimSide, letters};
 use crate::anatomy::{Canal, CanalSection, Vertebra};
 use crate::geometry::LpsPoint;
 
+/// Confidence below which an outline is drawn as unsure: that below which no feature measures it.
+const SURE_OUTLINE: f64 = 0.5;
 /// Confidence below which a vertebra is drawn as unsure.
 pub(super) const SURE: f64 = 0.5;
 
@@ -87,7 +89,9 @@ pub(super) fn vertebra(
 
 /// Colour of a vertebra: another where it is unsure.
 pub(super) fn vertebra_colour(vertebra: &Vertebra) -> super::canvas::Rgb {
-    if vertebra.confidence.get() < SURE { UNSURE } else { BODY }
+    let outline_unsure =
+        vertebra.body.as_ref().is_some_and(|body| body.confidence.get() < SURE_OUTLINE);
+    if vertebra.confidence.get() < SURE || outline_unsure { UNSURE } else { BODY }
 }
 
 /// Id and level of a vertebra.
