@@ -319,6 +319,10 @@ impl FoundRibs {
             });
         }
         if let Some((confidence, without)) = self.end(&mut (high + 1..self.sides.len())) {
+            // The shoulder hides the first ribs, and C7 may carry one: a single vertebra without
+            // ribs above does not show where they begin.
+            let hidden = if without < 2 { 0.6 } else { 1.0 };
+            let confidence = Share::new(confidence.get() * hidden);
             anchors.push(Anchor {
                 kind: AnchorKind::FirstRib,
                 position: high as isize,
