@@ -14,24 +14,22 @@
     reason = "a development tool: it may stop at the first surprise"
 )]
 
+mod raw_volume;
+
 use std::path::Path;
 
 use osteoflag::anatomy::{Anatomy, Vertebra, VertebraId, VertebralBody};
 use osteoflag::features::{Context, Observation, Settings, Site, assess_series};
-use osteoflag::geometry::{Grid, LocalPoint, LpsPoint, LpsVector, VoxelIndex};
+use osteoflag::geometry::{LocalPoint, LpsPoint, VoxelIndex};
 use osteoflag::series::SeriesId;
 use osteoflag::terms::{ContrastMedium, FeatureId, Role, Status};
-use osteoflag::volume::{Image, Validity, Volume};
+use osteoflag::volume::{Image, Volume};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 fn floats(v: &Value) -> Vec<f64> {
     v.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
-}
-fn vector(v: &Value) -> LpsVector {
-    let f = floats(v);
-    LpsVector::new(f[0], f[1], f[2])
 }
 fn point(v: &Value) -> LpsPoint {
     let f = floats(v);
@@ -49,28 +47,7 @@ struct Scan {
 }
 
 fn load(dumps: &Path, name: &str) -> Scan {
-    let meta = read_json(&dumps.join(format!("{name}.json")));
-    let size = floats(&meta["size"]);
-    let grid = Grid::new(
-        [size[0] as usize, size[1] as usize, size[2] as usize],
-        point(&meta["origin"]),
-        vector(&meta["step_i"]),
-        vector(&meta["step_j"]),
-        vector(&meta["step_k"]),
-    )
-    .unwrap();
-    let raw = std::fs::read(dumps.join(format!("{name}.raw"))).unwrap();
-    let voxels: Vec<i16> = raw.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
-    assert_eq!(voxels.len(), grid.len());
-    let mut padding = osteoflag::kernels::BitMask::empty(grid.size());
-    for (at, &v) in voxels.iter().enumerate() {
-        if v < -1500 {
-            padding.insert(at);
-        }
-    }
-    let validity =
-        Validity { padding: (!padding.is_empty()).then_some(padding), ..Validity::default() };
-    let volume = Volume { grid, voxels, validity };
+    let volume = raw_volume::load(&dumps.join(format!("{name}.json")));
     let anatomy = osteoflag::anatomy::ct::find(&volume);
     // Levels by the truth beside the dump, for printing.
     let truth = read_json(&dumps.join(format!("{name}.truth.json")));

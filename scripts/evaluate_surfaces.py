@@ -3,12 +3,12 @@
 
 usage: evaluate_surfaces.py volumes VOLUMES
        cargo run --example surface_trial -- SURFACES VOLUMES/*.json
-       evaluate_surfaces.py report VOLUMES SURFACES [--each]
+       evaluate_surfaces.py report VOLUMES SURFACES
 
 `volumes` decodes the CT series of OSTEOFLAG_DATA into what the example reads. `report` prints
 Markdown: Dice, average and 95th percentile surface distance of every body that the truth calls
-whole in view; heights against spine_report.json; the canal against the cord contour; confidence
-against Dice. Masks are network output at 3 mm (totalsegmentator_*) and a mask of the source at
+whole in view, with its confidence; heights against spine_report.json; the canal against the cord
+contour. Masks are network output at 3 mm (totalsegmentator_*) and a mask of the source at
 1.5 mm (tptbox_lumbar_crop), no person's drawing.
 
 Needs numpy, scipy, nibabel, pydicom and its decoders for JPEG, JPEG-LS and JPEG 2000.

@@ -90,6 +90,14 @@ pub enum SpineSection {
 }
 
 impl Level {
+    /// What to say beside a level that may be another one ("L3 or L5 possible"); `None` where
+    /// there is no other candidate. A single anchor leaves the neighbours.
+    pub fn doubt(self, candidates: &[Self]) -> Option<String> {
+        let others: Vec<String> =
+            candidates.iter().filter(|level| **level != self).map(ToString::to_string).collect();
+        (!others.is_empty()).then(|| format!("{} possible", others.join(" or ")))
+    }
+
     /// The part of the spine this level belongs to.
     pub const fn section(self) -> SpineSection {
         match self {
@@ -599,6 +607,14 @@ impl Reason {
 mod tests {
     use super::*;
     use std::str::FromStr;
+
+    #[test]
+    fn a_level_with_other_candidates_says_so_and_one_without_does_not() {
+        let doubt = Level::L4.doubt(&[Level::L4, Level::L3, Level::L5]);
+        assert_eq!(doubt.as_deref(), Some("L3 or L5 possible"));
+        assert_eq!(Level::L4.doubt(&[Level::L4]), None);
+        assert_eq!(Level::L4.doubt(&[]), None);
+    }
 
     #[test]
     fn every_word_reads_back_as_itself_in_json_and_as_text() {

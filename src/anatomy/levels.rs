@@ -12,7 +12,7 @@
 //! Only with an anchor of at least [`LEAST_ANCHOR`], only when the marginal is at least
 //! [`LEAST_MARGINAL`], and never where two anchors contradict each other: such a stretch keeps its
 //! candidates and says so. Beyond an anchor the count is carried over vertebrae of at least
-//! [`LEAST_CARRIER`] confidence, no farther. A single anchor names with the level above and below kept as candidates.
+//! [`Vertebra::SURE`] confidence, no farther. A single anchor names with the level above and below kept as candidates.
 //!
 //! # Sources
 //! Distances of centres: heights of Panjabi et al., Spine 1991 and 1992, with published heights of
@@ -20,6 +20,7 @@
 //! adults, 11 or 13 ribs in about 1 to 3 %; the exact shares do not matter, only that a variant is
 //! possible and not likely.
 
+use super::model::Vertebra;
 use crate::problem::{Problem, ProblemCode, Severity};
 use crate::terms::{Level, SpineSection};
 use crate::units::Share;
@@ -114,9 +115,6 @@ pub const LEAST_ANCHOR: f64 = 0.6;
 /// Probability from which a level is named. Below it the count is not safe: a gap in the chain, or
 /// an anchor that may sit on the neighbour.
 pub const LEAST_MARGINAL: f64 = 0.85;
-/// A count is carried from an anchor over vertebrae of at least this confidence: below it two
-/// vertebrae may have been taken for one, or one for two.
-pub const LEAST_CARRIER: f64 = 0.65;
 /// Probability from which a level is listed as a candidate.
 const LEAST_CANDIDATE: f64 = 0.04;
 
@@ -257,7 +255,7 @@ fn count_carries(chain: &[Link], strong: &[&Anchor], agreement: &[bool], at: isi
             usize::try_from(place)
                 .ok()
                 .and_then(|place| chain.get(place))
-                .is_some_and(|link| link.confidence.get() >= LEAST_CARRIER)
+                .is_some_and(|link| link.confidence.get() >= Vertebra::SURE)
         })
     })
 }
@@ -581,7 +579,7 @@ fn problems(
         problems.push(
             Problem::new(
                 ProblemCode::SingleLevelAnchor,
-                Severity::Note,
+                Severity::Warning,
                 format!(
                     "{} alone names the levels ({}); with a transitional vertebra all names would shift by one, so the neighbours stay candidates",
                     anchor.kind.words(),

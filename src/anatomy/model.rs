@@ -194,6 +194,27 @@ pub struct Vertebra {
     pub problems: Vec<Problem>,
 }
 
+impl Vertebra {
+    /// Confidence from which a vertebra on CT is sure: below it two vertebrae may have been taken
+    /// for one, or one for two. No level is counted over such a one, and no feature measures it.
+    pub const SURE: f64 = 0.65;
+
+    /// Whether its outline can be trusted: sure enough, and both endplates seen where the body was
+    /// measured (a sacrum without a lower one, a body cut by the field).
+    pub fn outline_is_sure(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| {
+            body.confidence.get() >= VertebralBody::SURE_OUTLINE
+                && body.measurements.is_none_or(|sizes| sizes.height_middle.is_some())
+        })
+    }
+}
+
+impl VertebralBody {
+    /// Confidence from which an outline is sure: below it outlines ran into discs and
+    /// ossifications.
+    pub const SURE_OUTLINE: f64 = 0.5;
+}
+
 /// The cut-out body of a vertebra.
 #[derive(Clone, Debug)]
 pub struct VertebralBody {

@@ -176,7 +176,9 @@ fn add_place(site: &mut SiteView, members: &SiteMembers) {
         put("lesion_side", Datum::Word(side.to_string()), origin);
     }
     if let Some(level) = &members.level {
-        put("vertebral_level", Datum::Word(level.clone()), origin);
+        if members.level_doubt().is_none() {
+            put("vertebral_level", Datum::Word(level.clone()), origin);
+        }
         if let Ok(level) = Level::from_str(level) {
             let source = format!("follows from the level {level}");
             // With a single anchor the level may be off by one: what differs there is not known.

@@ -33,10 +33,18 @@ impl SiteMembers {
     /// What to call it in a sentence.
     pub fn label(&self) -> String {
         match (&self.level, self.region) {
-            (Some(level), _) => level.clone(),
+            (Some(level), _) => match self.level_doubt() {
+                Some(doubt) => format!("{level} ({doubt})"),
+                None => level.clone(),
+            },
             (None, Some(region)) => region_label(region, self.side),
             (None, None) => format!("the vertebra {} (level not known)", self.id),
         }
+    }
+
+    /// Which other levels it may be; `None` where its level is not in doubt.
+    pub fn level_doubt(&self) -> Option<String> {
+        self.level.as_ref()?.parse::<Level>().ok()?.doubt(&self.level_candidates)
     }
 
     /// Whether a row of the findings speaks of it.
@@ -183,6 +191,17 @@ fn same_vertebra(findings: &Findings, id: &str) -> BTreeSet<String> {
     same
 }
 
+/// Says that what the context knows of a level went to a vertebra that may be another one.
+fn note_level_doubt(site: Option<&SiteMembers>, notes: &mut Vec<String>) {
+    let Some(site) = site else { return };
+    if let (Some(level), Some(doubt)) = (&site.level, site.level_doubt()) {
+        notes.push(format!(
+            "what the context says of {level} was given to the vertebra {}, whose level is not certain ({doubt}): check that it is the same",
+            site.id
+        ));
+    }
+}
+
 /// Index of the site that the context names; a new one where none fits.
 fn place_context_site(
     sites: &mut Vec<SiteMembers>,
@@ -237,6 +256,7 @@ fn place_context_site(
             if let [index] = fitting[..] {
                 // The same level elsewhere in the study, not joined with it, makes it unclear.
                 if unjoined(findings, level, sites.get(index)).is_empty() {
+                    note_level_doubt(sites.get(index), notes);
                     return Ok(index);
                 }
             }
@@ -246,7 +266,9 @@ fn place_context_site(
                     let joined = same_vertebra(findings, &first.id);
                     if unlisted.iter().all(|record| joined.contains(&record.id)) {
                         add_site(sites, findings, &first.id, Some(&first.id), None, None, notes);
-                        return Ok(sites.len() - 1);
+                        let index = sites.len() - 1;
+                        note_level_doubt(sites.get(index), notes);
+                        return Ok(index);
                     }
                 }
             }

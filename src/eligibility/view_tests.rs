@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::context::{ClinicalContext, ContextFormat};
 use super::view::{Datum, SiteView, View, ViewError, build};
 use crate::findings::schema::Findings;
+use crate::terms::Level;
 
 /// Findings with the given vertebrae (`id`, `series`, `level`, `z`), coverage rows and findings.
 #[allow(clippy::needless_pass_by_value, reason = "callers write the lists in place")]
@@ -311,4 +312,25 @@ fn a_series_that_could_be_t1_leaves_it_open_whether_there_is_one() {
     assert_eq!(of("mr_t1", "skipped"), None);
     assert_eq!(of("other", "chosen"), None);
     assert_eq!(of("ct_bone", "chosen"), Some(Datum::Boolean(false)));
+}
+
+#[test]
+fn a_level_of_a_single_anchor_is_told_in_doubt_and_is_no_known_key() {
+    let vertebrae = [("ct/v4", "ct", json!("L2"), 0.0)];
+    let found = vec![finding("f1", "sclerotic_density", "ct/v4", "present")];
+    let mut doubtful = findings(&vertebrae, vec![], found);
+    let text = "[[site]]\nlevel = \"L2\"\nexam_localizes_pain = true";
+    let sure = view(&doubtful, text);
+    assert!(sure.sites[0].keys.contains_key("vertebral_level"));
+    assert!(sure.notes.iter().all(|note| !note.contains("not certain")), "{:?}", sure.notes);
+    doubtful.anatomy.vertebrae[0].level_candidates = vec![Level::L2, Level::L1, Level::L3];
+    let view = view(&doubtful, text);
+    assert_eq!(view.sites.len(), 1);
+    assert_eq!(view.sites[0].label, "L2 (L1 or L3 possible)");
+    assert!(!view.sites[0].keys.contains_key("vertebral_level"));
+    assert!(
+        view.notes.iter().any(|note| note.contains("L2 was given to the vertebra ct/v4")),
+        "{:?}",
+        view.notes
+    );
 }

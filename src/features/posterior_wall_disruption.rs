@@ -104,7 +104,7 @@ static MIN_OUTLINE_CONFIDENCE: Threshold = Threshold {
     meaning: "least confidence in the outline of the body",
     unit: Unit::Fraction,
     range: (0.0, 1.0),
-    default: 0.5,
+    default: VertebralBody::SURE_OUTLINE,
     source: "ten CT series: below it outlines ran into discs and ossifications",
 };
 static MIN_VERTEBRA_CONFIDENCE: Threshold = Threshold {
@@ -112,7 +112,7 @@ static MIN_VERTEBRA_CONFIDENCE: Threshold = Threshold {
     meaning: "least confidence that a vertebra lies here",
     unit: Unit::Fraction,
     range: (0.0, 1.0),
-    default: 0.65,
+    default: Vertebra::SURE,
     source: "as for the count of levels: below it two vertebrae may have been taken for one",
 };
 

@@ -12,6 +12,7 @@ use super::marrow_contrast::{ComparedBody, Comparison, compare};
 use super::matched_filter::{DEEP, SpreadByPlace};
 use super::region_on_grid::{NativeRegion, body_parts, region_on_grid, side_of};
 use super::{Context, Feature, Location, Need, Observation, Site, Spec, Threshold};
+use crate::anatomy::{Vertebra, VertebralBody};
 use crate::terms::{FeatureId, Reason, Role, Status};
 use crate::units::{CubicMillimetres, Measurement, Millimetres, Reference, Share, Unit};
 
@@ -153,7 +154,7 @@ static MIN_VERTEBRA_CONFIDENCE: Threshold = Threshold {
     meaning: "least confidence that a vertebra lies here",
     unit: Unit::Fraction,
     range: (0.0, 1.0),
-    default: 0.65,
+    default: Vertebra::SURE,
     source: "as for the count of levels: below it two vertebrae may have been taken for one",
 };
 static MIN_OUTLINE_CONFIDENCE: Threshold = Threshold {
@@ -161,7 +162,7 @@ static MIN_OUTLINE_CONFIDENCE: Threshold = Threshold {
     meaning: "least confidence in the outline of the body",
     unit: Unit::Fraction,
     range: (0.0, 1.0),
-    default: 0.5,
+    default: VertebralBody::SURE_OUTLINE,
     source: "ten CT series: below it outlines ran into discs and ossifications",
 };
 static ENOSTOSIS_MEAN: Threshold = Threshold {

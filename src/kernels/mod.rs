@@ -11,6 +11,7 @@ mod distribution;
 pub mod fft_2d;
 pub mod gaussian_2d;
 mod gaussian_above;
+mod linear;
 mod morphology;
 pub mod plane;
 mod profile;
@@ -28,6 +29,7 @@ pub use convolve::{
 pub use distance::{distance_inside, distance_inside_into};
 pub use distribution::{median, percentile};
 pub use gaussian_above::{Blocks, gaussian_above};
+pub use linear::solve;
 pub use morphology::{Beyond, dilate, erode, erode_with_border, open};
 pub use profile::{
     gaussian_profile, gaussian_profile_in_view, interpolate, linear_fit, longest_run,

@@ -6,7 +6,7 @@
 //! marrow, shell and what lies outside, blurred by a Gaussian, is fitted instead (after Treece, Med
 //! Image Anal 2010, with the shell's thickness held and its density left free).
 
-use crate::kernels::median;
+use crate::kernels::{median, solve};
 
 /// Thickness of the shell, mm: endplates and walls of vertebral bodies measure 0.4 to 1.0. Half of a
 /// wrong thickness goes into the edge.
@@ -101,28 +101,6 @@ fn misfit(profile: &[(f64, f64)], edge: f64, sigma: f64) -> Option<f64> {
     }
     let explained: f64 = normal.iter().zip(fitted).map(|(row, c)| row[3] * c).sum();
     Some((squares - explained).max(0.0))
-}
-
-/// Gaussian elimination with pivots.
-fn solve(mut m: [[f64; 4]; 3]) -> Option<[f64; 3]> {
-    for column in 0..3 {
-        let pivot =
-            (column..3).max_by(|&a, &b| m[a][column].abs().total_cmp(&m[b][column].abs()))?;
-        if m[pivot][column].abs() < 1e-9 {
-            return None;
-        }
-        m.swap(column, pivot);
-        let pivot_row = m[column];
-        for (row, values) in m.iter_mut().enumerate() {
-            if row != column {
-                let factor = values[column] / pivot_row[column];
-                for (value, p) in values.iter_mut().zip(pivot_row) {
-                    *value -= factor * p;
-                }
-            }
-        }
-    }
-    Some(std::array::from_fn(|n| m[n][3] / m[n][n]))
 }
 
 #[cfg(test)]

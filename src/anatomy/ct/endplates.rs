@@ -2,7 +2,7 @@
 
 use super::body_volume::BodyVolume;
 use crate::anatomy::surface::EndplateSurface;
-use crate::kernels::median;
+use crate::kernels::{median, solve};
 
 /// Distance of the sampled places, mm.
 const GRID_MM: i32 = 3;
@@ -188,32 +188,6 @@ fn least_squares(
         row[6] += ridge * prior[n];
     }
     solve(normal)
-}
-
-/// Gaussian elimination with pivots.
-fn solve(mut m: [[f64; 7]; 6]) -> Option<[f64; 6]> {
-    for column in 0..6 {
-        let mut pivot = column;
-        for row in column + 1..6 {
-            if m[row][column].abs() > m[pivot][column].abs() {
-                pivot = row;
-            }
-        }
-        if m[pivot][column].abs() < 1e-9 {
-            return None;
-        }
-        m.swap(column, pivot);
-        for row in 0..6 {
-            if row != column {
-                let factor = m[row][column] / m[column][column];
-                let pivot = m[column];
-                for (value, p) in m[row].iter_mut().zip(pivot).skip(column) {
-                    *value -= factor * p;
-                }
-            }
-        }
-    }
-    Some(std::array::from_fn(|n| m[n][6] / m[n][n]))
 }
 
 #[cfg(test)]

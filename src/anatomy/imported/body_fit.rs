@@ -6,6 +6,7 @@
 use super::spine_mask::Crop;
 use crate::anatomy::{BodySurface, EndplateSurface, OUTLINE_DIRECTIONS, VertebralBody};
 use crate::geometry::{Frame, Grid, LocalPoint, LpsVector};
+use crate::kernels::solve;
 use crate::units::Share;
 
 /// Rays go so far from the axis, mm.
@@ -275,30 +276,4 @@ fn quadratic(mut places: Vec<[f64; 3]>) -> Option<EndplateSurface> {
         surface = Some(fitted);
     }
     surface
-}
-
-/// Six linear equations by elimination with pivots; `None` when they are not independent.
-fn solve(mut m: [[f64; 7]; 6]) -> Option<[f64; 6]> {
-    for column in 0..6 {
-        let mut pivot = column;
-        for row in column + 1..6 {
-            if m[row][column].abs() > m[pivot][column].abs() {
-                pivot = row;
-            }
-        }
-        if m[pivot][column].abs() < 1e-9 {
-            return None;
-        }
-        m.swap(column, pivot);
-        for row in 0..6 {
-            if row != column {
-                let factor = m[row][column] / m[column][column];
-                let pivot = m[column];
-                for (to, from) in m[row].iter_mut().zip(pivot).skip(column) {
-                    *to -= factor * from;
-                }
-            }
-        }
-    }
-    Some(std::array::from_fn(|n| m[n][6] / m[n][n]))
 }

@@ -118,7 +118,10 @@ impl Places {
             .map(|vertebra| {
                 let id = vertebra.id.rsplit('/').next().unwrap_or(&vertebra.id);
                 let mut name = match vertebra.level {
-                    Some(level) => format!("{level} ({})", plain(id)),
+                    Some(level) => match level.doubt(&vertebra.level_candidates) {
+                        Some(doubt) => format!("{level} ({}; {doubt})", plain(id)),
+                        None => format!("{level} ({})", plain(id)),
+                    },
                     None => format!("{}, level not known", plain(id)),
                 };
                 if series.len() > 1 {
@@ -209,7 +212,8 @@ fn series_problems(series: &[SeriesRecord]) -> String {
         .filter(|problem| problem.severity == Severity::Note)
         .count();
     if notes > 0 {
-        text += &format!("- {notes} notes more stand in `findings.json`.\n");
+        let more = if notes == 1 { "more note stands" } else { "more notes stand" };
+        text += &format!("- {notes} {more} in `findings.json`.\n");
     }
     if text.is_empty() { text } else { format!("\nProblems with them:\n\n{text}") }
 }

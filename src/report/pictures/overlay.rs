@@ -8,11 +8,6 @@ use super::panel::{Panel, Plane, Rim, RimSide, letters};
 use crate::anatomy::{Canal, CanalSection, Vertebra};
 use crate::geometry::LpsPoint;
 
-/// Confidence below which an outline is drawn as unsure: that below which no feature measures it.
-const SURE_OUTLINE: f64 = 0.5;
-/// Confidence below which a vertebra is drawn as unsure.
-pub(super) const SURE: f64 = 0.5;
-
 /// Letters at the four edges and the scale bar.
 pub(super) fn letters_and_scale(canvas: &mut Canvas, area: Area, panel: &Panel) {
     let scale = 2;
@@ -89,17 +84,20 @@ pub(super) fn vertebra(
 
 /// Colour of a vertebra: another where it is unsure.
 pub(super) fn vertebra_colour(vertebra: &Vertebra) -> super::canvas::Rgb {
-    let outline_unsure =
-        vertebra.body.as_ref().is_some_and(|body| body.confidence.get() < SURE_OUTLINE);
-    if vertebra.confidence.get() < SURE || outline_unsure { UNSURE } else { BODY }
+    let sure = vertebra.confidence.get() >= Vertebra::SURE && vertebra.outline_is_sure();
+    if sure { BODY } else { UNSURE }
 }
 
 /// Id and level of a vertebra.
 pub(super) fn vertebra_name(vertebra: &Vertebra) -> String {
-    let unsure = if vertebra.confidence.get() < SURE { "?" } else { "" };
+    let mark = |doubtful: bool| if doubtful { "?" } else { "" };
+    let unsure = vertebra.confidence.get() < Vertebra::SURE;
     match vertebra.level {
-        Some(level) => format!("{} {level}{unsure}", vertebra.id),
-        None => format!("{}{unsure}", vertebra.id),
+        Some(level) => {
+            let doubtful = unsure || level.doubt(&vertebra.level_candidates).is_some();
+            format!("{} {level}{}", vertebra.id, mark(doubtful))
+        }
+        None => format!("{}{}", vertebra.id, mark(unsure)),
     }
 }
 
