@@ -19,14 +19,13 @@
 
 mod raw_volume;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use osteoflag::anatomy::Anatomy;
 use osteoflag::anatomy::ct::{Parameters, Trace, find_with};
-use osteoflag::geometry::{Grid, LpsPoint, LpsVector};
+use osteoflag::geometry::LpsPoint;
 use osteoflag::kernels::BitMask;
-use osteoflag::volume::{Validity, Volume};
 use raw_volume::{body_labels, load};
 use serde_json::{Value, json};
 

@@ -17,12 +17,10 @@
 
 mod raw_volume;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use osteoflag::anatomy::{Anatomy, Canal, MeasuredLength, Vertebra};
-use osteoflag::geometry::{Frame, Grid, LpsPoint, LpsVector};
-use osteoflag::kernels::BitMask;
-use osteoflag::volume::{Validity, Volume};
+use osteoflag::anatomy::{Canal, MeasuredLength, Vertebra};
+use osteoflag::geometry::{Frame, LpsPoint, LpsVector};
 use raw_volume::{body_labels, load};
 use serde_json::{Value, json};
 
