@@ -44,11 +44,13 @@ pub struct Parameters {
     pub min_symmetric_share: f64,
     /// Least sum of the margins of canal likeness and symmetry.
     pub min_proof: f64,
+    /// The same for further tries, see `second_min_symmetry`.
+    pub second_min_proof: f64,
     /// Skin nearer in front than this is a sternum, mm.
     pub min_skin_ahead_mm: f64,
-    /// Median mirror correlation that a spine has at least on a grid turned by 35 degrees: a second
-    /// and third chance to be wrong.
-    pub turned_min_symmetry: f64,
+    /// The same for paths that are tried after another was refused, and for patients who would lie
+    /// turned: further chances to be wrong.
+    pub second_min_symmetry: f64,
     /// Canal likeness lost for each mm off the plane of symmetry, when the path is sought again.
     pub off_plane_cost_per_mm: f64,
     /// Smoothing of the line, mm (Gaussian): the canal widens and narrows with each vertebra.
@@ -96,8 +98,9 @@ impl Default for Parameters {
             min_symmetry: 0.66,
             min_symmetric_share: 0.55,
             min_proof: 0.7,
+            second_min_proof: 1.1,
             min_skin_ahead_mm: 45.0,
-            turned_min_symmetry: 0.7,
+            second_min_symmetry: 0.7,
             off_plane_cost_per_mm: 0.03,
             line_smoothing_mm: 8.0,
             pedicle_weight: 0.8,

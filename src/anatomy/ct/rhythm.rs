@@ -14,6 +14,10 @@ const SPACINGS: usize = GREATEST_SPACING - LEAST_SPACING + 1;
 /// 0.7, thoracic 0.8 to 0.9 (rib heads at the disc). The best fit counts.
 const PEDICLE_PHASES: [f64; 3] = [0.62, 0.70, 0.80];
 
+/// Greatest width of a body over its depth: what is wider (a neck with its transverse processes and
+/// facets) is no body.
+const WIDEST_OF_DEPTH: f64 = 1.5;
+
 /// A vertebra between two discs. Places are millimetres along the straightened spine and may lie
 /// before its start or beyond its end.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,8 +65,12 @@ pub fn rhythm(signals: &Signals, discs: &DiscEvidence, parameters: &Parameters) 
                 .collect()
         })
         .collect();
-    let size: Vec<f64> =
-        (0..n).map(|s| 0.85 * 0.5 * (signals.depth_mm[s] + 0.8 * signals.width_mm[s])).collect();
+    let size: Vec<f64> = (0..n)
+        .map(|s| {
+            let depth = signals.depth_mm[s];
+            0.85 * 0.5 * (depth + 0.8 * signals.width_mm[s].min(WIDEST_OF_DEPTH * depth))
+        })
+        .collect();
     let disc_at = |limit: usize, place: usize| -> Option<f64> {
         let s = place.checked_sub(GREATEST_SPACING)?;
         discs.strength[limit].get(s).copied().filter(|v| v.is_finite())

@@ -40,6 +40,19 @@ fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
     if n > 0 { sum / f64::from(n) } else { f64::NAN }
 }
 
+/// Mean of the finite values; NaN where they are half or less.
+fn mean_of_most(values: impl Iterator<Item = f64>) -> f64 {
+    let (mut sum, mut n, mut all) = (0.0, 0u32, 0u32);
+    for value in values {
+        all += 1;
+        if value.is_finite() {
+            sum += value;
+            n += 1;
+        }
+    }
+    if 2 * n > all { sum / f64::from(n) } else { f64::NAN }
+}
+
 /// A profile with gaps filled, outliers removed by a median of `width` and smoothed by 5 mm;
 /// `default` everywhere when nothing was measured.
 fn filled(profile: &[f64], width: usize, default: f64) -> Vec<f64> {
@@ -225,32 +238,39 @@ fn half_widths(
     (filled(&left, 41, 16.0), filled(&right, 41, 16.0))
 }
 
-/// Density beside the back of the body: high at pedicles and facets, low at foramina in every
-/// patient, osteoporotic or not; the most reliable rhythm of all.
+/// Density of the side walls of the canal, at their densest column: high at pedicles, low at
+/// foramina in every patient, osteoporotic or not; the most reliable rhythm of all. Further out the
+/// heads of the ribs and the facets lie at other heights and would blur it.
 fn pedicle(hu: &Straightened) -> Vec<f64> {
     let n = hu.len();
-    let side = |s: usize, from: f64, to: f64| -> Option<f64> {
-        let values: Vec<f64> = (row(-2.0)..=row(8.0))
-            .flat_map(|r| hu.line(s, r)[column(from)..=column(to)].iter())
-            .map(|&v| f64::from(v.clamp(-50.0, 700.0)))
+    let side = |from: f64, to: f64| -> Vec<f64> {
+        // Smoothed before the densest is taken, else noise decides which that is.
+        let columns: Vec<Vec<f64>> = (column(from)..=column(to))
+            .map(|c| {
+                let along: Vec<f64> = (0..n)
+                    .map(|s| {
+                        mean_of_most(
+                            (row(0.0)..=row(8.0))
+                                .map(|r| f64::from(hu.line(s, r)[c].clamp(-50.0, 700.0))),
+                        )
+                    })
+                    .collect();
+                let smooth = gaussian_profile_in_view(&along, 1.5);
+                smooth
+                    .iter()
+                    .zip(&along)
+                    .map(|(&v, r)| if r.is_finite() { v } else { f64::NAN })
+                    .collect()
+            })
             .collect();
-        let seen = values.iter().filter(|v| v.is_finite()).count();
-        (seen as f64 > 0.6 * values.len() as f64).then(|| mean(values))
+        (0..n).map(|s| columns.iter().map(|c| c[s]).fold(f64::NAN, f64::max)).collect()
     };
-    let raw: Vec<f64> = (0..n)
-        .map(|s| match (side(s, 8.0, 18.0), side(s, -18.0, -8.0)) {
-            (Some(l), Some(r)) => f64::midpoint(l, r),
-            (Some(one), None) | (None, Some(one)) => one,
-            (None, None) => f64::NAN,
-        })
-        .collect();
-    let smooth = gaussian_profile_in_view(&raw, 1.0);
-    let seen: Vec<f64> =
-        smooth.iter().zip(&raw).map(|(&v, r)| if r.is_finite() { v } else { f64::NAN }).collect();
-    let level = gaussian_profile_in_view(&seen, 18.0);
-    let squares: Vec<f64> = seen.iter().zip(&level).map(|(v, m)| (v - m) * (v - m)).collect();
+    let (left, right) = (side(6.0, 14.0), side(-14.0, -6.0));
+    let raw: Vec<f64> = left.iter().zip(&right).map(|(&l, &r)| mean([l, r])).collect();
+    let level = gaussian_profile_in_view(&raw, 18.0);
+    let squares: Vec<f64> = raw.iter().zip(&level).map(|(v, m)| (v - m) * (v - m)).collect();
     let spread = gaussian_profile_in_view(&squares, 24.0);
     (0..n)
-        .map(|s| ((seen[s] - level[s]) / (libm::sqrt(spread[s]) + 1e-3)).clamp(-1.6, 1.6))
+        .map(|s| ((raw[s] - level[s]) / (libm::sqrt(spread[s]) + 1e-3)).clamp(-1.6, 1.6))
         .collect()
 }

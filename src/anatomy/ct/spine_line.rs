@@ -6,7 +6,7 @@ use super::centre_line::{centre_line, every_millimetre, frames, smoothed};
 use super::coarse::{Coarse, turned_coarse_grid};
 use super::parameters::Parameters;
 use super::symmetry::{Symmetry, symmetry};
-use crate::geometry::{Frame, LpsPoint};
+use crate::geometry::{Frame, LpsPoint, LpsVector};
 use crate::kernels::{Array3, interpolate, linear_fit, longest_run, median};
 use crate::volume::Volume;
 
@@ -19,11 +19,18 @@ const PLANE_FIT_MM: usize = 60;
 /// Turn of a patient from which the search is repeated on a grid turned likewise, radians (15
 /// degrees): the symmetry search reaches 24.
 const RETURN_FROM: f64 = 0.26;
-/// Turn of the grids that are tried when nothing was found, radians (35 degrees): with the reach
-/// of the symmetry search 11 to 59.
-const FAR_TURN: f64 = 0.61;
+/// Turns of the patient that are tried for a path, radians (0, 36 and -36 degrees): with the reach
+/// of the symmetry search up to 60 degrees.
+const TURNS: [f64; 3] = [0.0, 0.63, -0.63];
 /// Paths that are tried.
 const TRIES: usize = 3;
+/// A path of this length is a spine more likely than not, and one longer by `LONGER_MM` is one even
+/// where it is little symmetric (a curved spine): no other path was longer than 130 mm.
+const LONG_PATH_MM: f64 = 130.0;
+const LONGER_MM: f64 = 100.0;
+/// What that length counts as proof, and as mirror correlation.
+const LENGTH_PROOF: f64 = 0.5;
+const LENGTH_SYMMETRY: f64 = 0.08;
 
 /// A line of frames along the spine, one millimetre apart, from feet to head.
 pub struct SpineLine {
@@ -78,45 +85,32 @@ pub enum Refusal {
 
 /// Finds the spine, or says why no path proves to be one.
 ///
-/// A patient who lies turned by more than the symmetry search covers is looked for on a grid
-/// turned likewise.
+/// For a patient who lies turned the search is repeated on a grid turned likewise.
 pub fn spine_line(
     volume: &Volume<i16>,
     coarse: &Coarse,
     parameters: &Parameters,
 ) -> Result<SpineLine, Refusal> {
-    let first = search(coarse, parameters);
-    let turns: Vec<f64> = match &first {
-        Ok(line) if line.turn.abs() < RETURN_FROM => return first,
-        Ok(line) => vec![line.turn],
-        Err(_) => vec![-FAR_TURN, FAR_TURN],
-    };
-    let mut best = first;
-    for turn in turns {
-        let Some(line) =
-            turned_coarse_grid(volume, turn).and_then(|grid| search(&grid, parameters).ok())
-        else {
-            continue;
-        };
-        let proven = best.is_ok() || line.proof.symmetry >= parameters.turned_min_symmetry;
-        if proven && best.as_ref().map_or(true, |b| line.proof.weight_mm() > b.proof.weight_mm()) {
-            best = Ok(line);
-        }
+    let line = search(coarse, parameters)?;
+    if line.turn.abs() < RETURN_FROM {
+        return Ok(line);
     }
-    best
+    let again =
+        turned_coarse_grid(volume, line.turn).and_then(|grid| search(&grid, parameters).ok());
+    Ok(again.filter(|other| other.proof.weight_mm() > line.proof.weight_mm()).unwrap_or(line))
 }
 
 /// Looks for the spine on one grid.
 fn search(coarse: &Coarse, parameters: &Parameters) -> Result<SpineLine, Refusal> {
     let mut map = canal_map(coarse, parameters);
     let mut refusal = Refusal::NoCanal;
-    for _ in 0..TRIES {
+    for n in 0..TRIES {
         let path = best_path(&map, coarse.spacing, parameters);
         let length_mm = path.voxels.len() as f64 * coarse.spacing;
         if length_mm < parameters.min_length_mm || path.score < parameters.min_path_score_mm {
             break;
         }
-        if let Some(line) = proven(coarse, &path, parameters) {
+        if let Some(line) = proven(coarse, &path, n > 0, parameters) {
             return Ok(along_the_mirror_plane(coarse, map, &path, line, parameters));
         }
         // The first path is the best one; the sentence is about it.
@@ -160,7 +154,7 @@ fn along_the_mirror_plane(
     if again.voxels == path.voxels || again.voxels.is_empty() {
         return line;
     }
-    match proven(coarse, &again, parameters) {
+    match proven(coarse, &again, false, parameters) {
         Some(other) if other.proof.weight_mm() > line.proof.weight_mm() => other,
         _ => line,
     }
@@ -221,18 +215,53 @@ fn end_fit(xs: &[f64], ys: &[f64], hold: usize) -> (f64, f64) {
     (ys[hold] - slope * xs[hold], slope)
 }
 
-fn proven(coarse: &Coarse, path: &CanalPath, parameters: &Parameters) -> Option<SpineLine> {
-    let length_mm = path.voxels.len() as f64 * coarse.spacing;
-    let places: Vec<LpsPoint> =
-        path.voxels.iter().map(|&[i, j, k]| coarse.place(i, j, k)).collect();
-    let (low, high) = (places.first()?.z() - 1.0, places.last()?.z() + 1.0);
+/// The line along a path if it is that of a spine. A path that comes `after` another was refused
+/// must be more symmetric, as must one of a patient who would lie turned: each further try is
+/// another chance to be wrong.
+fn proven(
+    coarse: &Coarse,
+    path: &CanalPath,
+    after: bool,
+    parameters: &Parameters,
+) -> Option<SpineLine> {
     if skin_ahead_mm(coarse, path).is_some_and(|mm| mm < parameters.min_skin_ahead_mm) {
         return None;
     }
+    TURNS.iter().find_map(|&turn| {
+        let least = if after || turn != 0.0 {
+            Least { symmetry: parameters.second_min_symmetry, proof: parameters.second_min_proof }
+        } else {
+            Least { symmetry: parameters.min_symmetry, proof: parameters.min_proof }
+        };
+        proven_at(coarse, path, turn, least, parameters)
+    })
+}
+
+/// What a line needs at least: median mirror correlation, and the sum of its margins.
+#[derive(Clone, Copy)]
+struct Least {
+    symmetry: f64,
+    proof: f64,
+}
+
+/// As [`proven`], for a patient whose front is turned towards the left by about `turn` (radians).
+fn proven_at(
+    coarse: &Coarse,
+    path: &CanalPath,
+    turn: f64,
+    least: Least,
+    parameters: &Parameters,
+) -> Option<SpineLine> {
+    let front = coarse.anterior * libm::cos(turn) + coarse.left * libm::sin(turn);
+    let length_mm = path.voxels.len() as f64 * coarse.spacing;
+    let long = ((length_mm - LONG_PATH_MM) / LONGER_MM).clamp(0.0, 1.0);
+    let places: Vec<LpsPoint> =
+        path.voxels.iter().map(|&[i, j, k]| coarse.place(i, j, k)).collect();
+    let (low, high) = (places.first()?.z() - 1.0, places.last()?.z() + 1.0);
     let mut points = centre_line(&places, EXTENSION_MM, parameters.line_smoothing_mm);
     let mut best: Option<SpineLine> = None;
     for _ in 0..=REFITS {
-        let line = frames(&points, coarse.anterior, &[]);
+        let line = frames(&points, front, &[]);
         let found = symmetry(coarse, &line);
         let symmetric = longest_run(
             points
@@ -242,14 +271,15 @@ fn proven(coarse: &Coarse, path: &CanalPath, parameters: &Parameters) -> Option<
         );
         let median = median(found.correlation[symmetric.clone()].iter().copied()).unwrap_or(-1.0);
         let stretch = symmetric.len() as f64;
-        let weight = (path.score / length_mm - 0.15) / 0.3 + (median - 0.6) / 0.3;
+        let weight =
+            (path.score / length_mm - 0.15) / 0.3 + (median - 0.6) / 0.3 + LENGTH_PROOF * long;
         let proof = Proof { score: path.score, length_mm, symmetry: median, symmetric_mm: stretch };
-        if median >= parameters.min_symmetry
+        if median >= least.symmetry - LENGTH_SYMMETRY * long
             && stretch >= parameters.min_length_mm.max(parameters.min_symmetric_share * length_mm)
-            && weight > parameters.min_proof
+            && weight > least.proof
             && best.as_ref().is_none_or(|b| proof.weight_mm() > 1.02 * b.proof.weight_mm())
         {
-            best = Some(settled(coarse, &points, &line, &found, symmetric, proof));
+            best = Some(settled(coarse, front, &points, &line, &found, symmetric, proof));
         }
         // In a spine that leans to the side the path follows only part of the lean, and the
         // sections cut across it; moved onto the plane of symmetry they do not.
@@ -280,6 +310,7 @@ fn onto_symmetry(points: &[LpsPoint], line: &[Frame], found: &Symmetry) -> Vec<L
 
 fn settled(
     coarse: &Coarse,
+    front: LpsVector,
     points: &[LpsPoint],
     line: &[Frame],
     found: &Symmetry,
@@ -312,13 +343,14 @@ fn settled(
     let turn: Vec<f64> = (from..to)
         .map(|s| found.turn[s.clamp(symmetric.start, symmetric.end.max(1) - 1)])
         .collect();
-    let front = median(symmetric.clone().map(|s| found.turn[s])).unwrap_or(0.0);
-    let grid_turn = libm::atan2(coarse.left.y(), coarse.left.x());
+    let turned = median(symmetric.clone().map(|s| found.turn[s])).unwrap_or(0.0);
+    // The front of the standing frame, turned from anterior towards the left.
+    let front_turn = libm::atan2(front.x(), -front.y());
     SpineLine {
-        frames: frames(&moved, coarse.anterior, &turn),
+        frames: frames(&moved, front, &turn),
         symmetry: found.correlation[from..to].to_vec(),
         followed: symmetric.start - from..symmetric.end - from,
-        turn: grid_turn + front,
+        turn: front_turn + turned,
         proof,
     }
 }
