@@ -133,6 +133,17 @@ impl BitMask {
         self.words.iter().all(|&word| word == 0)
     }
 
+    /// The place of each voxel of the set among them, by offset.
+    pub fn ranks(&self) -> Ranks<'_> {
+        let mut before = 0;
+        let counts = self.words.iter().map(|word| {
+            let here = before;
+            before += word.count_ones();
+            here
+        });
+        Ranks { before: counts.collect(), mask: self }
+    }
+
     /// Offsets of the voxels in the set, ascending.
     pub fn offsets(&self) -> impl Iterator<Item = usize> + '_ {
         self.words.iter().enumerate().flat_map(|(w, &word)| {
@@ -145,6 +156,24 @@ impl BitMask {
                 })
             })
         })
+    }
+}
+
+/// Numbers the voxels of a mask from 0 on in the order of their offsets, so that what belongs to
+/// them lies close together.
+pub struct Ranks<'a> {
+    mask: &'a BitMask,
+    /// Voxels before each word.
+    before: Vec<u32>,
+}
+
+impl Ranks<'_> {
+    /// The number of the voxel at `offset`; `None` when it is not in the mask.
+    pub fn of(&self, offset: usize) -> Option<usize> {
+        let (at, bit) = (offset >> 6, offset & 63);
+        let word = self.mask.words[at];
+        (word >> bit & 1 == 1)
+            .then(|| (self.before[at] + (word & ((1 << bit) - 1)).count_ones()) as usize)
     }
 }
 
@@ -174,6 +203,10 @@ mod tests {
             }
             prop_assert_eq!(mask.count(), set.len() as u64);
             prop_assert_eq!(mask.offsets().collect::<Vec<_>>(), set.iter().copied().collect::<Vec<_>>());
+            let ranks = mask.ranks();
+            for offset in 0..210 {
+                prop_assert_eq!(ranks.of(offset), set.iter().position(|&o| o == offset));
+            }
         }
     }
 }

@@ -93,11 +93,19 @@ impl<'a> BodyVolume<'a> {
 
     /// The value at height `s`, linear between whole millimetres in the plane.
     pub fn in_plane(&self, s: i32, v: f64, u: f64) -> f32 {
+        let [value] = self.in_planes([s], v, u);
+        value
+    }
+
+    /// The same at several heights.
+    pub fn in_planes<const N: usize>(&self, heights: [i32; N], v: f64, u: f64) -> [f32; N] {
         let (v0, u0) = (floor(v), floor(u));
         let (fv, fu) = ((v - f64::from(v0)) as f32, (u - f64::from(u0)) as f32);
         let inner = -HALF_WIDTH..HALF_WIDTH;
-        let [a, b, c, d] =
-            if s.abs() <= self.half_height && inner.contains(&v0) && inner.contains(&u0) {
+        let inside = inner.contains(&v0) && inner.contains(&u0);
+        let row = |low: f32, high: f32| low * (1.0 - fu) + high * fu;
+        heights.map(|s| {
+            let [a, b, c, d] = if inside && s.abs() <= self.half_height {
                 let at = (u0 - FIRST_MM) as usize;
                 let here = &self.line(s, v0, u0, u0 + 1)[at..at + 2];
                 let ahead = &self.line(s, v0 + 1, u0, u0 + 1)[at..at + 2];
@@ -110,8 +118,8 @@ impl<'a> BodyVolume<'a> {
                     self.at(s, v0 + 1, u0 + 1),
                 ]
             };
-        let row = |low: f32, high: f32| low * (1.0 - fu) + high * fu;
-        row(a, b) * (1.0 - fv) + row(c, d) * fv
+            row(a, b) * (1.0 - fv) + row(c, d) * fv
+        })
     }
 
     /// Mean over a square of 3 mm at height `s`, of what is in view.

@@ -119,8 +119,9 @@ impl Section {
                 .map(|n| {
                     let r = n as f64 * STEP_MM;
                     let (mut sum, mut weight) = (0.0, 0.0);
-                    for (ds, w) in [(-1, 1.0), (0, 2.0), (1, 1.0)] {
-                        let value = f64::from(volume.in_plane(s + ds, r * c, r * sine));
+                    let values = volume.in_planes([s - 1, s, s + 1], r * c, r * sine);
+                    for (value, w) in values.into_iter().zip([1.0, 2.0, 1.0]) {
+                        let value = f64::from(value);
                         if value.is_finite() {
                             sum += w * value;
                             weight += w;
@@ -219,6 +220,10 @@ fn falls_of(profile: &[f64], window: usize) -> Vec<f64> {
 }
 
 fn open_path(order: &[usize], gains: &[Vec<f64>]) -> Vec<usize> {
+    let costs: [f64; REACH + 1] = std::array::from_fn(|n| {
+        let change = n as f64;
+        CHANGE_COST * change * change
+    });
     let mut best = gains[order[0]].clone();
     let mut from: Vec<Vec<u8>> = Vec::with_capacity(order.len());
     for &d in &order[1..] {
@@ -230,8 +235,7 @@ fn open_path(order: &[usize], gains: &[Vec<f64>]) -> Vec<usize> {
             }
             let range = n.saturating_sub(REACH)..=(n + REACH).min(STEPS - 1);
             for (m, before) in range.clone().zip(&best[range]) {
-                let change = n.abs_diff(m) as f64;
-                let value = before - CHANGE_COST * change * change;
+                let value = before - costs[n.abs_diff(m)];
                 if value > next[n] {
                     next[n] = value;
                     steps[n] = m as u8;
