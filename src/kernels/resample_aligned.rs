@@ -3,9 +3,9 @@
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::resample::{Weights, neighbours, stack_taps};
 use super::convolve::{add_all, convolve_line};
-use super::{Array3, Boundary};
+use super::resample::{Weights, neighbours, stack_taps};
+use super::{Array3, Boundary, Samples};
 use crate::geometry::{ContinuousIndex, Grid, VoxelIndex};
 
 /// Two neighbours and the weight of the second.
@@ -52,26 +52,35 @@ const SLAB: usize = 24;
 
 /// Fills `out` as [`resample_onto`](super::resample_onto) does.
 pub(super) fn resample_aligned(
-    size: [usize; 3],
-    values: &[i16],
-    is_measured: impl Fn(usize, i16) -> bool + Sync,
+    samples: &Samples<'_, i16>,
     range: (i16, i16),
     weights: &Weights,
     places: &Places,
     out: &mut Array3<f32>,
 ) {
+    let size = samples.size;
     let [ni, nj, nk] = size;
     let Places([along_i, along_j, along_k]) = places;
     let slice = ni * nj;
     let [ti, tj, _] = out.size();
     let clamped = |k: usize, j: usize, into: &mut [f32]| {
         let start = k * slice + j * ni;
-        for (n, (value, &voxel)) in into.iter_mut().zip(&values[start..start + ni]).enumerate() {
-            let measured = is_measured(start + n, voxel);
-            *value = f32::from(if measured { voxel.max(range.0).min(range.1) } else { range.0 });
+        clamp_row(&samples.values[start..start + ni], samples.above, range, into);
+        for mask in samples.without.into_iter().flatten() {
+            for (n, values) in into.chunks_mut(64).enumerate() {
+                let bits = mask.bits_from(start + n * 64);
+                if bits != 0 {
+                    for (bit, value) in values.iter_mut().enumerate() {
+                        if bits >> bit & 1 == 1 {
+                            *value = f32::from(range.0);
+                        }
+                    }
+                }
+            }
         }
     };
-    let start = || (InPlane::new(size, weights, along_i), Planes::new(weights[2].len() + 2, ti * tj));
+    let start =
+        || (InPlane::new(size, weights, along_i), Planes::new(weights[2].len() + 2, ti * tj));
     let slabs = out.data_mut().par_chunks_mut(ti * tj * SLAB).zip(along_k.par_chunks(SLAB));
     slabs.for_each_init(start, |(in_plane, planes), (slab, along_k)| {
         let mut sums = vec![0.0f64; ti * tj];
@@ -91,7 +100,7 @@ pub(super) fn resample_aligned(
                 for (i, at_i) in along_i.iter().enumerate() {
                     if let Some(at_i) = at_i
                         && let nearest = row + nearer(at_i)
-                        && is_measured(nearest, values[nearest])
+                        && samples.is_measured(nearest)
                     {
                         into[j * ti + i] = sums[j * ti + i] as f32;
                     }
@@ -121,6 +130,18 @@ impl Planes {
             *held = Some(k);
         }
         plane
+    }
+}
+
+/// Values above a level clamped to a range, others its lower end.
+#[multiversion(targets("x86_64+avx2"))]
+fn clamp_row(voxels: &[i16], above: f32, range: (i16, i16), into: &mut [f32]) {
+    let (low, high) = (f32::from(range.0), f32::from(range.1));
+    for (into, &voxel) in into.iter_mut().zip(voxels) {
+        let value = f32::from(voxel);
+        let clamped = if value < low { low } else { value };
+        let clamped = if clamped > high { high } else { clamped };
+        *into = if value > above { clamped } else { low };
     }
 }
 
@@ -228,13 +249,7 @@ impl InPlane {
             clamped(j, row);
         } else {
             clamped(j, &mut self.smooth);
-            convolve_line(
-                &self.smooth,
-                row,
-                &self.weights[0],
-                Boundary::Reflect,
-                &mut self.padded,
-            );
+            convolve_line(&self.smooth, row, &self.weights[0], Boundary::Reflect, &mut self.padded);
         }
         *held = Some(j);
     }

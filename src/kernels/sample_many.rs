@@ -47,14 +47,19 @@ impl<T: Copy + Into<f32>> Samples<'_, T> {
     }
 
     /// The value at one place, see [`Samples::fill`].
-    pub fn at(&self, at: ContinuousIndex) -> f32 {
-        let is_measured = |offset: usize, value: T| {
-            value.into() > self.above
-                && !self.without.iter().flatten().any(|mask| mask.get(offset))
-        };
-        trilinear_where(self.size, self.values, is_measured, at)
+    fn at(&self, at: ContinuousIndex) -> f32 {
+        trilinear_where(self.size, self.values, |offset, _| self.is_measured(offset), at)
+    }
+
+    /// Whether the voxel at an offset holds a measured value.
+    pub fn is_measured(&self, offset: usize) -> bool {
+        self.values[offset].into() > self.above
+            && !self.without.iter().flatten().any(|mask| mask.get(offset))
     }
 }
+
+/// From here on `f64` holds whole numbers only: what is added to it is rounded to one.
+const WHOLE: f64 = 4_503_599_627_370_496.0;
 
 /// Eight values between voxels that all lie inside the grid; `false` where one does not, or where a
 /// mask holds one of the voxels: then nothing was done.
@@ -67,28 +72,39 @@ fn eight_within<T: Copy + Into<f32>>(
     at: &[[f64; LANES]; 3],
     out: &mut [f32; LANES],
 ) -> bool {
-    let mut low = [[0i32; LANES]; 3];
-    let mut part = [[0.0f64; LANES]; 3];
     let mut inside = true;
-    for axis in 0..3 {
-        let last = size[axis] as f64 - 1.0;
-        for lane in 0..LANES {
-            let x = at[axis][lane];
+    for (x, &n) in at.iter().zip(&size) {
+        let last = n as f64 - 1.0;
+        for &x in x {
             inside &= x >= 0.0 && x < last;
-            low[axis][lane] = x as i32;
-            part[axis][lane] = x - f64::from(low[axis][lane]);
         }
     }
-    if !inside || size.iter().any(|&n| n > i32::MAX as usize) {
+    if !inside || values.is_empty() {
         return false;
     }
-    let [ni, nj, _] = size;
-    let rows = [0, ni, ni * nj, ni * nj + ni];
-    let mut first = [0usize; LANES];
-    for lane in 0..LANES {
-        let [i, j, k] = [low[0][lane] as usize, low[1][lane] as usize, low[2][lane] as usize];
-        first[lane] = (k * nj + j) * ni + i;
+    let mut low = [[0.0f64; LANES]; 3];
+    // Weights of the voxels before and beyond.
+    let mut before = [[0.0f64; LANES]; 3];
+    let mut beyond = [[0.0f64; LANES]; 3];
+    for axis in 0..3 {
+        for lane in 0..LANES {
+            let x = at[axis][lane];
+            // The whole part, without a call for each place.
+            let nearest = (x + WHOLE) - WHOLE;
+            let floor = if nearest > x { nearest - 1.0 } else { nearest };
+            low[axis][lane] = floor;
+            beyond[axis][lane] = x - floor;
+            before[axis][lane] = 1.0 - (x - floor);
+        }
     }
+    let [ni, nj, _] = size;
+    let (columns, of_slice) = (ni as f64, nj as f64);
+    let mut offsets = [0.0f64; LANES];
+    for lane in 0..LANES {
+        offsets[lane] = (low[2][lane] * of_slice + low[1][lane]) * columns + low[0][lane] + WHOLE;
+    }
+    let first = offsets.map(|offset| (offset.to_bits() & ((1 << 52) - 1)) as usize);
+    let rows = [0, ni, ni * nj, ni * nj + ni];
     for mask in without.iter().flatten() {
         for offset in first {
             if rows.iter().any(|row| mask.bits_from(offset + row) & 3 != 0) {
@@ -96,30 +112,58 @@ fn eight_within<T: Copy + Into<f32>>(
             }
         }
     }
-    let (mut sum, mut total) = ([0.0f32; LANES], [0.0f32; LANES]);
-    for (n, row) in rows.into_iter().enumerate() {
-        let mut pairs = [[0.0f32; LANES]; 2];
+    let mut sums = Sums::default();
+    let of_columns = [&before[0], &beyond[0]];
+    let of_rows = [
+        (&before[2], &before[1]),
+        (&before[2], &beyond[1]),
+        (&beyond[2], &before[1]),
+        (&beyond[2], &beyond[1]),
+    ];
+    for (row, of_row) in rows.into_iter().zip(of_rows) {
+        let mut pairs = [[values[0]; LANES]; 2];
         for lane in 0..LANES {
             let Some(&[a, b]) = values.get(first[lane] + row..).and_then(<[T]>::first_chunk) else {
                 return false;
             };
-            (pairs[0][lane], pairs[1][lane]) = (a.into(), b.into());
+            (pairs[0][lane], pairs[1][lane]) = (a, b);
         }
-        for lane in 0..LANES {
-            let [i, j, k] = [part[0][lane], part[1][lane], part[2][lane]];
-            let of_row = if n < 2 { 1.0 - k } else { k } * if n % 2 == 0 { 1.0 - j } else { j };
-            for (value, of_column) in [(pairs[0][lane], 1.0 - i), (pairs[1][lane], i)] {
-                // Without a branch: a weight of zero adds nothing.
-                let weight = if value > above { (of_row * of_column) as f32 } else { 0.0 };
-                sum[lane] += weight * value;
-                total[lane] += weight;
-            }
-        }
+        sums.add(&pairs[0], of_row, of_columns[0], above);
+        sums.add(&pairs[1], of_row, of_columns[1], above);
     }
     for lane in 0..LANES {
-        out[lane] = if total[lane] > 0.5 { sum[lane] / total[lane] } else { f32::NAN };
+        let (sum, total) = (sums.values[lane], sums.weights[lane]);
+        out[lane] = if total > 0.5 { sum / total } else { f32::NAN };
     }
     true
+}
+
+/// Weighted values and weights added up.
+#[derive(Default)]
+struct Sums {
+    values: [f32; LANES],
+    weights: [f32; LANES],
+}
+
+impl Sums {
+    #[allow(clippy::inline_always, reason = "becomes part of a loop compiled for AVX2")]
+    #[inline(always)]
+    fn add<T: Copy + Into<f32>>(
+        &mut self,
+        values: &[T; LANES],
+        of_row: (&[f64; LANES], &[f64; LANES]),
+        of_column: &[f64; LANES],
+        above: f32,
+    ) {
+        for lane in 0..LANES {
+            // Without a branch: a weight of zero adds nothing.
+            let value: f32 = values[lane].into();
+            let weight = (of_row.0[lane] * of_row.1[lane] * of_column[lane]) as f32;
+            let weight = if value > above { weight } else { 0.0 };
+            self.values[lane] += weight * value;
+            self.weights[lane] += weight;
+        }
+    }
 }
 
 #[cfg(test)]

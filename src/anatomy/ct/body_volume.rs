@@ -92,20 +92,11 @@ impl<'a> BodyVolume<'a> {
     }
 
     /// The value at height `s`, linear between whole millimetres in the plane.
-    pub fn in_plane(&self, s: i32, v: f64, u: f64) -> f32 {
-        let [value] = self.in_planes([s], v, u);
-        value
-    }
-
-    /// The same at several heights.
-    pub fn in_planes<const N: usize>(&self, heights: [i32; N], v: f64, u: f64) -> [f32; N] {
-        let (v0, u0) = (floor(v), floor(u));
-        let (fv, fu) = ((v - f64::from(v0)) as f32, (u - f64::from(u0)) as f32);
+    pub fn in_plane(&self, s: i32, place: &InPlane) -> f32 {
+        let &InPlane { v0, u0, fv, fu } = place;
         let inner = -HALF_WIDTH..HALF_WIDTH;
-        let inside = inner.contains(&v0) && inner.contains(&u0);
-        let row = |low: f32, high: f32| low * (1.0 - fu) + high * fu;
-        heights.map(|s| {
-            let [a, b, c, d] = if inside && s.abs() <= self.half_height {
+        let [a, b, c, d] =
+            if s.abs() <= self.half_height && inner.contains(&v0) && inner.contains(&u0) {
                 let at = (u0 - FIRST_MM) as usize;
                 let here = &self.line(s, v0, u0, u0 + 1)[at..at + 2];
                 let ahead = &self.line(s, v0 + 1, u0, u0 + 1)[at..at + 2];
@@ -118,8 +109,8 @@ impl<'a> BodyVolume<'a> {
                     self.at(s, v0 + 1, u0 + 1),
                 ]
             };
-            row(a, b) * (1.0 - fv) + row(c, d) * fv
-        })
+        let row = |low: f32, high: f32| low * (1.0 - fu) + high * fu;
+        row(a, b) * (1.0 - fv) + row(c, d) * fv
     }
 
     /// Mean over a square of 3 mm at height `s`, of what is in view.
@@ -164,6 +155,23 @@ impl<'a> BodyVolume<'a> {
             high += 1;
         }
         Some((low, high))
+    }
+}
+
+/// A place in the plane: the millimetre before it, forward and to the left, and the part beyond.
+#[derive(Clone, Copy)]
+pub struct InPlane {
+    v0: i32,
+    u0: i32,
+    fv: f32,
+    fu: f32,
+}
+
+impl InPlane {
+    /// The place at (v, u), mm.
+    pub fn new(v: f64, u: f64) -> Self {
+        let (v0, u0) = (floor(v), floor(u));
+        Self { v0, u0, fv: (v - f64::from(v0)) as f32, fu: (u - f64::from(u0)) as f32 }
     }
 }
 

@@ -275,8 +275,7 @@ fn best_step(
                 continue;
             }
             let highest = before.peaks[y * before.ni + x];
-            let reached =
-                sum - costs.side * (dx * dx) as f32 - costs.front * (dy * dy) as f32;
+            let reached = sum - costs.side * (dx * dx) as f32 - costs.front * (dy * dy) as f32;
             if reached > score && reached + gain > highest - costs.drop {
                 score = reached;
                 step = ((dy + FRONT_REACH) * (2 * SIDE_REACH + 1) + dx + SIDE_REACH + 1) as u8;

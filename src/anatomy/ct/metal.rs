@@ -64,8 +64,7 @@ pub fn foreign(volume: &Volume<i16>, vertebrae: &mut [Vertebra]) -> Option<Forei
         });
         let near = |mask: Option<&BitMask>| {
             mask.map_or(0.0, |mask| {
-                let ball =
-                    ball(&volume.grid, vertebra.centroid, TOUCHES_MM, |n| mask.get(n));
+                let ball = ball(&volume.grid, vertebra.centroid, TOUCHES_MM, |n| mask.get(n));
                 ball.count() as f64 * voxel_mm3
             })
         };

@@ -163,8 +163,7 @@ impl NearestCoarse {
         let [a, b, c] = &steps;
         if [a.j, a.k, b.i, b.k, c.i, c.j].iter().all(|&x| x == 0.0) {
             let [ni, nj, nk] = native.size();
-            let along_i: Vec<Option<usize>> =
-                (0..ni).map(|i| nearest.along(0, i, 0, 0)).collect();
+            let along_i: Vec<Option<usize>> = (0..ni).map(|i| nearest.along(0, i, 0, 0)).collect();
             let mut ends = Vec::new();
             for run in along_i.chunk_by(|a, b| a == b) {
                 ends.push(ends.last().copied().unwrap_or(0) + run.len());
@@ -211,13 +210,15 @@ impl NearestCoarse {
         let start = (z * self.size[1] + y) * self.size[0];
         let is_inside = |i: usize| along_i[i].is_some_and(|x| inside.get(start + x));
         // Neighbouring columns of one coarse column are in or out together.
-        let mut from = 0;
+        let (mut from, mut out) = (0, 0);
         for &to in ends {
-            if !is_inside(from) {
-                clear(row, from..to);
+            if is_inside(from) {
+                clear(row, out..from);
+                out = to;
             }
             from = to;
         }
+        clear(row, out..from);
     }
 
     fn offset(&self, i: usize, j: usize, k: usize) -> Option<usize> {

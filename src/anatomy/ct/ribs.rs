@@ -117,10 +117,10 @@ pub fn ribs(coarse: &Coarse, bone: &BitMask, column: &Column) -> FoundRibs {
     let heights = column.places.iter().map(|place| place.frame.origin.z());
     let (low, high) = heights
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), z| (low.min(z), high.max(z)));
-    for offset in bone.offsets() {
+    let near = bone.filter_map_offsets(|offset| {
         let point = place(coarse, offset);
         if point.z() < low - BELOW_COLUMN_MM || point.z() > high + ABOVE_COLUMN_MM {
-            continue;
+            return None;
         }
         let local = column.beside_canal(point);
         if local.u.abs() < FROM_MM
@@ -128,16 +128,16 @@ pub fn ribs(coarse: &Coarse, bone: &BitMask, column: &Column) -> FoundRibs {
             || local.v < BEHIND_MM
             || local.v > AHEAD_MM
         {
-            continue;
+            return None;
         }
+        let is_seed =
+            local.u.abs() <= SEEDS_TO_MM && local.v > SEED_BEHIND_MM && local.v < SEED_AHEAD_MM;
+        let seed = if is_seed { vertebra_of(column, point) } else { None };
+        Some((offset, seed.map(|n| (offset, n, local.u > 0.0))))
+    });
+    for (offset, seed) in near {
         domain.insert(offset);
-        if local.u.abs() <= SEEDS_TO_MM
-            && local.v > SEED_BEHIND_MM
-            && local.v < SEED_AHEAD_MM
-            && let Some(n) = vertebra_of(column, point)
-        {
-            seeds.push((offset, n, local.u > 0.0));
-        }
+        seeds.extend(seed);
     }
     let walked = walk(coarse, &domain, &seeds);
     let mut middles: Vec<[(f64, f64, f64, f64); 2]> = vec![[(0.0, 0.0, 0.0, 0.0); 2]; sides.len()];

@@ -15,7 +15,7 @@ use super::centre_line::{rolled, turned};
 use super::coarse::{Coarse, OUTSIDE};
 use crate::geometry::{Frame, LocalPoint};
 use crate::kernels::{
-    Boundary, gaussian_profile, gaussian_profile_in_view, interpolate, median_profile, Samples,
+    Boundary, Samples, gaussian_profile, gaussian_profile_in_view, interpolate, median_profile,
 };
 
 /// Turns that are tried, degrees.
