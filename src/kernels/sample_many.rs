@@ -30,10 +30,11 @@ impl<T: Copy + Into<f32>> Samples<'_, T> {
     pub fn fill(&self, line: &mut [f32], place: impl Fn(usize) -> ContinuousIndex) {
         for (n, into) in line.chunks_mut(LANES).enumerate() {
             let mut at = [[0.0; LANES]; 3];
-            for lane in 0..LANES {
+            let [is, js, ks] = &mut at;
+            for (lane, ((i, j), k)) in is.iter_mut().zip(js).zip(ks).enumerate() {
                 // Beyond the end of the line its last place again.
-                let p = place(n * LANES + lane.min(into.len() - 1));
-                [at[0][lane], at[1][lane], at[2][lane]] = [p.i, p.j, p.k];
+                let place = place(n * LANES + lane.min(into.len() - 1));
+                (*i, *j, *k) = (place.i, place.j, place.k);
             }
             let mut values = [f32::NAN; LANES];
             if !eight_within(self.size, self.values, self.above, &self.without, &at, &mut values) {
@@ -131,9 +132,8 @@ fn eight_within<T: Copy + Into<f32>>(
         sums.add(&pairs[0], of_row, of_columns[0], above);
         sums.add(&pairs[1], of_row, of_columns[1], above);
     }
-    for lane in 0..LANES {
-        let (sum, total) = (sums.values[lane], sums.weights[lane]);
-        out[lane] = if total > 0.5 { sum / total } else { f32::NAN };
+    for (value, (sum, total)) in out.iter_mut().zip(sums.values.into_iter().zip(sums.weights)) {
+        *value = if total > 0.5 { sum / total } else { f32::NAN };
     }
     true
 }

@@ -146,9 +146,19 @@ struct NearestCoarse {
     size: [usize; 3],
     start: ContinuousIndex,
     steps: [ContinuousIndex; 3],
-    /// Where both grids lie along the same axes: for each native i, j, k the coarse i, j, k, and the
-    /// ends of the runs of native columns with the same coarse one.
-    tables: Option<([Vec<Option<usize>>; 3], Vec<usize>)>,
+    /// Where both grids lie along the same axes.
+    tables: Option<Tables>,
+}
+
+/// The nearest coarse voxels of grids along the same axes.
+struct Tables {
+    /// For each native i the coarse i.
+    along_i: Vec<Option<usize>>,
+    /// The same for j and k.
+    along_j: Vec<Option<usize>>,
+    along_k: Vec<Option<usize>>,
+    /// Ends of the runs of native columns with the same coarse one.
+    ends: Vec<usize>,
 }
 
 impl NearestCoarse {
@@ -170,7 +180,7 @@ impl NearestCoarse {
             }
             let along_j = (0..nj).map(|j| nearest.along(1, 0, j, 0)).collect();
             let along_k = (0..nk).map(|k| nearest.along(2, 0, 0, k)).collect();
-            nearest.tables = Some(([along_i, along_j, along_k], ends));
+            nearest.tables = Some(Tables { along_i, along_j, along_k, ends });
         }
         nearest
     }
@@ -199,7 +209,7 @@ impl NearestCoarse {
                 }
             }
         };
-        let Some(([along_i, along_j, along_k], ends)) = &self.tables else {
+        let Some(Tables { along_i, along_j, along_k, ends }) = &self.tables else {
             drop_bits(row, &|i| self.offset(i, j, k));
             return;
         };
