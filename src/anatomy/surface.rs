@@ -65,6 +65,18 @@ pub struct BodyPosition {
     pub radius_fraction: f64,
 }
 
+/// A line in the direction of `up` through a [`BodySurface`].
+pub(super) struct SurfaceColumn {
+    /// Forward and left coordinate, mm.
+    pub v: f64,
+    /// See `v`.
+    pub u: f64,
+    angle: f64,
+    distance: f64,
+    lower: f64,
+    upper: f64,
+}
+
 impl BodyPosition {
     /// Smallest depth below any surface, mm; negative outside.
     pub fn depth(&self) -> f64 {
@@ -108,6 +120,25 @@ impl BodySurface {
             angle,
             radius_fraction: distance / wall,
         }
+    }
+
+    /// What does not change along a line in the direction of `up` at (v, u).
+    pub(super) fn column(&self, v: f64, u: f64) -> SurfaceColumn {
+        SurfaceColumn {
+            v,
+            u,
+            angle: libm::atan2(u, v),
+            distance: libm::sqrt(v * v + u * u),
+            lower: self.lower.height(v, u),
+            upper: self.upper.height(v, u),
+        }
+    }
+
+    /// Whether the place at height `s` of a column lies inside, as [`BodySurface::position`] tells.
+    pub(super) fn holds(&self, column: &SurfaceColumn, s: f64) -> bool {
+        column.upper - s >= 0.0
+            && s - column.lower >= 0.0
+            && self.radius(s, column.angle).max(1e-6) - column.distance >= 0.0
     }
 
     /// Voxels of `grid` whose centres lie inside the surface and in view, with their bounding

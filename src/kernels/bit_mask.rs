@@ -133,18 +133,69 @@ impl BitMask {
         self.words.iter().all(|&word| word == 0)
     }
 
+    /// The place of each voxel of the set among them, by offset.
+    pub fn ranks(&self) -> Ranks<'_> {
+        let mut before = 0;
+        let counts = self.words.iter().map(|word| {
+            let here = before;
+            before += word.count_ones();
+            here
+        });
+        Ranks { before: counts.collect(), mask: self }
+    }
+
     /// Offsets of the voxels in the set, ascending.
     pub fn offsets(&self) -> impl Iterator<Item = usize> + '_ {
-        self.words.iter().enumerate().flat_map(|(w, &word)| {
-            let mut rest = word;
-            std::iter::from_fn(move || {
-                (rest != 0).then(|| {
-                    let bit = rest.trailing_zeros() as usize;
-                    rest &= rest - 1;
-                    w * 64 + bit
-                })
+        self.words.iter().enumerate().flat_map(|(w, &word)| bits_of(w, word))
+    }
+
+    /// What `change` makes of the offsets of the voxels in the set, without those of which it makes
+    /// nothing, in their order.
+    pub fn filter_map_offsets<T: Send>(
+        &self,
+        change: impl Fn(usize) -> Option<T> + Sync,
+    ) -> Vec<T> {
+        let parts: Vec<Vec<T>> = self
+            .words
+            .par_chunks(1024)
+            .enumerate()
+            .map(|(n, words)| {
+                let words = words.iter().enumerate();
+                let offsets = words.flat_map(|(w, &word)| bits_of(n * 1024 + w, word));
+                offsets.filter_map(&change).collect()
             })
+            .collect();
+        parts.into_iter().flatten().collect()
+    }
+}
+
+/// The offsets of the bits of word `w`.
+fn bits_of(w: usize, word: u64) -> impl Iterator<Item = usize> {
+    let mut rest = word;
+    std::iter::from_fn(move || {
+        (rest != 0).then(|| {
+            let bit = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            w * 64 + bit
         })
+    })
+}
+
+/// Numbers the voxels of a mask from 0 on in the order of their offsets, so that what belongs to
+/// them lies close together.
+pub struct Ranks<'a> {
+    mask: &'a BitMask,
+    /// Voxels before each word.
+    before: Vec<u32>,
+}
+
+impl Ranks<'_> {
+    /// The number of the voxel at `offset`; `None` when it is not in the mask.
+    pub fn of(&self, offset: usize) -> Option<usize> {
+        let (at, bit) = (offset >> 6, offset & 63);
+        let word = self.mask.words[at];
+        (word >> bit & 1 == 1)
+            .then(|| (self.before[at] + (word & ((1 << bit) - 1)).count_ones()) as usize)
     }
 }
 
@@ -174,6 +225,12 @@ mod tests {
             }
             prop_assert_eq!(mask.count(), set.len() as u64);
             prop_assert_eq!(mask.offsets().collect::<Vec<_>>(), set.iter().copied().collect::<Vec<_>>());
+            let even = mask.filter_map_offsets(|offset| (offset % 2 == 0).then_some(offset));
+            prop_assert_eq!(even, set.iter().copied().filter(|o| o % 2 == 0).collect::<Vec<_>>());
+            let ranks = mask.ranks();
+            for offset in 0..210 {
+                prop_assert_eq!(ranks.of(offset), set.iter().position(|&o| o == offset));
+            }
         }
     }
 }

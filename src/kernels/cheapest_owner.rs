@@ -16,8 +16,9 @@ pub fn cheapest_owner(
 ) -> Vec<(usize, u16)> {
     let size = domain.size();
     let voxels = size.iter().product();
+    let ranks = domain.ranks();
     let mut done = BitMask::empty(size);
-    let mut cheapest: Vec<u32> = vec![u32::MAX; voxels];
+    let mut cheapest: Vec<u32> = vec![u32::MAX; domain.count() as usize];
     let mut queue: BinaryHeap<Reverse<(u32, usize, u16)>> = seeds
         .iter()
         .filter(|&&(offset, _)| offset < voxels)
@@ -42,14 +43,12 @@ pub fn cheapest_owner(
                 continue;
             }
             let to = (next[2] * size[1] + next[1]) * size[0] + next[0];
-            if !domain.get(to) || done.get(to) {
-                continue;
-            }
+            let Some(rank) = ranks.of(to).filter(|_| !done.get(to)) else { continue };
             let axes = step.iter().filter(|&&d| d != 1).count();
             let length = [0, 10, 14, 17][axes];
             let sum = spent.saturating_add(cost(to).saturating_mul(length) / 10);
-            if sum <= cheapest[to] {
-                cheapest[to] = sum;
+            if sum <= cheapest[rank] {
+                cheapest[rank] = sum;
                 queue.push(Reverse((sum, to, owner)));
             }
         }

@@ -84,7 +84,6 @@ pub fn convolve_axis_into(
     let weights: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
     let radius = weights.len() as isize / 2;
     out.par_chunks_mut(slice).enumerate().for_each_init(Vec::new, |padded, (k, target)| {
-        target.fill(0.0);
         let from = &source[k * slice..(k + 1) * slice];
         match axis {
             0 => {
@@ -117,41 +116,62 @@ pub fn convolve_axis_into(
 /// Values of a slice added up at a time along the stack.
 const PIECE: usize = 4096;
 
-/// Adds the rows times their weights, in the order of the weights; a row that is not there is zero.
-fn add_all<'a>(into: &mut [f32], weights: &[f32], row: impl Fn(usize) -> Option<&'a [f32]>) {
-    let mut rows = weights.iter().enumerate().filter_map(|(n, &weight)| Some((row(n)?, weight)));
-    loop {
-        match (rows.next(), rows.next(), rows.next(), rows.next()) {
-            (Some(a), Some(b), Some(c), Some(d)) => add_four(into, [a, b, c, d]),
-            (a, b, c, _) => {
-                for (row, weight) in [a, b, c].into_iter().flatten() {
-                    add_scaled(into, row, weight);
-                }
-                return;
+/// Taps added up together.
+const TAPS: usize = 16;
+
+/// The sum of the rows times their weights, in the order of the weights; a row that is not there is
+/// zero. All rows are as long as `into`.
+pub(super) fn add_all<'a>(
+    into: &mut [f32],
+    weights: &[f32],
+    row: impl Fn(usize) -> Option<&'a [f32]>,
+) {
+    let mut taps: [(&[f32], f32); TAPS] = [(&[], 0.0); TAPS];
+    let (mut held, mut begun) = (0, false);
+    for (n, &weight) in weights.iter().enumerate() {
+        let Some(row) = row(n) else { continue };
+        if held == TAPS {
+            add_taps(into, &taps, begun);
+            (held, begun) = (0, true);
+        }
+        taps[held] = (row, weight);
+        held += 1;
+    }
+    add_taps(into, &taps[..held], begun);
+}
+
+/// Values summed at a time: as many as the registers hold.
+const BLOCK: usize = 32;
+
+/// Adds rows times their weights one after the other, to what is there when `begun`.
+#[multiversion(targets("x86_64+avx2"))]
+fn add_taps(into: &mut [f32], taps: &[(&[f32], f32)], begun: bool) {
+    let whole = into.len() / BLOCK * BLOCK;
+    let (blocks, rest) = into.split_at_mut(whole);
+    for (n, block) in blocks.chunks_exact_mut(BLOCK).enumerate() {
+        let mut sums = [0.0f32; BLOCK];
+        if begun {
+            sums.copy_from_slice(block);
+        }
+        for &(row, weight) in taps {
+            for (sum, &value) in sums.iter_mut().zip(&row[n * BLOCK..(n + 1) * BLOCK]) {
+                *sum += weight * value;
             }
+        }
+        block.copy_from_slice(&sums);
+    }
+    if !begun {
+        rest.fill(0.0);
+    }
+    for &(row, weight) in taps {
+        for (sum, &value) in rest.iter_mut().zip(&row[whole..]) {
+            *sum += weight * value;
         }
     }
 }
 
-#[multiversion(targets("x86_64+avx2"))]
-fn add_scaled(into: &mut [f32], from: &[f32], weight: f32) {
-    for (a, &b) in into.iter_mut().zip(from) {
-        *a += weight * b;
-    }
-}
-
-/// The same for four rows one after the other, with one way through memory.
-#[multiversion(targets("x86_64+avx2"))]
-fn add_four<'a>(into: &mut [f32], rows: [(&'a [f32], f32); 4]) {
-    let [(a, t), (b, u), (c, v), (d, w)] = rows;
-    for ((((sum, &a), &b), &c), &d) in into.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-        let two = *sum + t * a + u * b;
-        *sum = two + v * c + w * d;
-    }
-}
-
 /// Along a line, by way of a copy with a margin on both sides.
-fn convolve_line(
+pub(super) fn convolve_line(
     line: &[f32],
     into: &mut [f32],
     weights: &[f32],

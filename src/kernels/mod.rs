@@ -17,6 +17,7 @@ pub mod plane;
 mod profile;
 mod resample;
 mod resample_aligned;
+mod sample_many;
 
 pub use array3::Array3;
 pub use bit_mask::BitMask;
@@ -36,3 +37,4 @@ pub use profile::{
     median_profile, uniform_profile,
 };
 pub use resample::{resample_onto, trilinear, trilinear_where};
+pub use sample_many::Samples;

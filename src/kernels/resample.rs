@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::resample_aligned::{Places, resample_aligned};
-use super::{Array3, Boundary, gaussian_weights};
+use super::{Array3, Boundary, Samples, gaussian_weights};
 use crate::geometry::{ContinuousIndex, Grid, VoxelIndex};
 
 /// Tolerance at the outermost voxel centres, in voxels: rounding must not push a place on the
@@ -66,28 +66,28 @@ pub fn trilinear_where<T: Copy + Into<f32>>(
 /// A volume on another, usually coarser grid: smoothed by a Gaussian against aliasing, then
 /// trilinear.
 ///
-/// Values are clamped to `range`; voxels that were not measured (`is_measured` hears offset and value) are smoothed in as its lower end,
+/// Values are clamped to `range`; voxels that were not measured are smoothed in as its lower end,
 /// and come out as `outside` where they are the nearest ones. `outside` also stands where the
 /// target leaves the source. The standard deviation along an axis is `0.4·sqrt((t/s)² - 1)`
 /// voxels, `s` the spacing of the source and `t` that of the target.
 pub fn resample_onto(
     source: &Grid,
-    values: &[i16],
-    is_measured: impl Fn(usize, i16) -> bool + Sync,
+    samples: &Samples<'_, i16>,
     target: &Grid,
     range: (i16, i16),
     outside: f32,
 ) -> Array3<f32> {
     let mut out = Array3::filled(target.size(), outside);
-    if source.is_empty() || target.is_empty() || values.len() != source.len() {
+    let fits = samples.values.len() == source.len() && samples.size == source.size();
+    if source.is_empty() || target.is_empty() || !fits {
         return out;
     }
     let weights = smoothing(source, target);
     if let Some(places) = Places::new(source, target) {
-        resample_aligned(source.size(), values, is_measured, range, &weights, &places, &mut out);
+        resample_aligned(samples, range, &weights, &places, &mut out);
         return out;
     }
-    resample_freely(source, values, is_measured, &weights, target, range, &mut out);
+    resample_freely(source, samples, &weights, target, range, &mut out);
     out
 }
 
@@ -103,20 +103,16 @@ fn smoothing(source: &Grid, target: &Grid) -> Weights {
 /// Fills `out` for grids of any directions.
 fn resample_freely(
     source: &Grid,
-    values: &[i16],
-    is_measured: impl Fn(usize, i16) -> bool + Sync,
+    samples: &Samples<'_, i16>,
     weights: &Weights,
     target: &Grid,
     range: (i16, i16),
     out: &mut Array3<f32>,
 ) {
     let [ni, nj, nk] = source.size();
+    let values = samples.values;
     let clamped = |offset: usize| {
-        if is_measured(offset, values[offset]) {
-            values[offset].clamp(range.0, range.1)
-        } else {
-            range.0
-        }
+        if samples.is_measured(offset) { values[offset].clamp(range.0, range.1) } else { range.0 }
     };
     // In the slices first, kept as whole units: half the memory of f32, and the rounding is far
     // below the noise.
@@ -148,7 +144,7 @@ fn resample_freely(
                 let near = |low: usize, high: usize, f: f64| if f < 0.5 { low } else { high };
                 let k1 = (k0 + 1).min(nk - 1);
                 let nearest = (near(k0, k1, fk) * nj + near(j0, j1, fj)) * ni + near(i0, i1, fi);
-                if !is_measured(nearest, values[nearest]) {
+                if !samples.is_measured(nearest) {
                     continue;
                 }
                 let in_slice = |slice_k: usize| {
@@ -196,6 +192,7 @@ pub(super) fn stack_taps(
 mod tests {
     use super::*;
     use crate::geometry::{LpsPoint, LpsVector};
+    use crate::kernels::BitMask;
     use proptest::prelude::*;
 
     fn grid(size: [usize; 3], spacing: f64) -> Grid {
@@ -209,6 +206,10 @@ mod tests {
         .unwrap()
     }
 
+    fn all<'a>(grid: &Grid, values: &'a [i16]) -> Samples<'a, i16> {
+        Samples { size: grid.size(), values, above: f32::NEG_INFINITY, without: [None; 2] }
+    }
+
     proptest! {
         #[test]
         fn a_ramp_stays_a_ramp_away_from_the_border(a in -20.0..20.0f64, b in -20.0..20.0f64, c in -20.0..20.0f64, spacing in 0.6..1.9f64) {
@@ -218,7 +219,7 @@ mod tests {
                 at((n % 24) as f64, (n / 24 % 22) as f64, (n / 528) as f64).round() as i16
             }).collect();
             let target = grid([6, 5, 5], 2.0);
-            let out = resample_onto(&source, &values, |_, _| true, &target, (-2000, 2000), -9999.0);
+            let out = resample_onto(&source, &all(&source, &values), &target, (-2000, 2000), -9999.0);
             for k in 1..4 {
                 for j in 1..4 {
                     for i in 1..4 {
@@ -238,6 +239,7 @@ mod tests {
         #[test]
         fn grids_along_the_same_axes_give_the_bits_of_any_grids(
             seed in any::<u32>(), steps in proptest::array::uniform3(0.4..4.0f64), shift in -3.0..3.0f64,
+            masked in any::<bool>(),
         ) {
             let source = Grid::new(
                 [17, 13, 9],
@@ -261,12 +263,14 @@ mod tests {
             )
             .unwrap();
             prop_assert!(Places::new(&source, &target).is_some());
-            let is_measured = |_: usize, hu: i16| hu > -1500;
-            let fast = resample_onto(&source, &values, is_measured, &target, (-1024, 2500), -9.0);
+            let mask = BitMask::from_fn(source.size(), |i, j, k| (i + 3 * j + 5 * k) % 31 == 0);
+            let without = [None, masked.then_some(&mask)];
+            let samples = Samples { above: -1500.0, without, ..all(&source, &values) };
+            let fast = resample_onto(&source, &samples, &target, (-1024, 2500), -9.0);
             let mut plain = Array3::filled(target.size(), -9.0);
             let weights = smoothing(&source, &target);
             let range = (-1024, 2500);
-            resample_freely(&source, &values, is_measured, &weights, &target, range, &mut plain);
+            resample_freely(&source, &samples, &weights, &target, range, &mut plain);
             prop_assert_eq!(fast, plain);
         }
     }
@@ -274,14 +278,9 @@ mod tests {
     #[test]
     fn places_out_of_the_source_or_in_padding_are_outside() {
         let source = grid([4, 4, 4], 1.0);
-        let out = resample_onto(
-            &source,
-            &[10; 64],
-            |n, _| n != 0,
-            &grid([3, 2, 2], 2.0),
-            (-1024, 3000),
-            -2000.0,
-        );
+        let first = BitMask::from_fn([4; 3], |i, j, k| i + j + k == 0);
+        let samples = Samples { without: [Some(&first), None], ..all(&source, &[10; 64]) };
+        let out = resample_onto(&source, &samples, &grid([3, 2, 2], 2.0), (-1024, 3000), -2000.0);
         assert_eq!(out.at(0, 0, 0), -2000.0, "padding");
         assert_eq!(out.at(2, 0, 0), -2000.0, "beyond the last voxel");
         assert_eq!(out.at(1, 1, 1), 10.0);

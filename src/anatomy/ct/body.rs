@@ -1,12 +1,12 @@
 //! Cutting out one vertebral body: frame, outlines, endplates.
 
-use super::body_volume::BodyVolume;
+use super::body_volume::{BodyVolume, InPlane};
 use super::edge_model::EdgeProfile;
 use super::endplates::{Endplate, Which, endplate};
 use super::outline::{Outlines, Prior, angle, outlines};
 use crate::anatomy::measurements::{BodyMeasurements, SurfaceErrors};
 use crate::anatomy::model::VertebralBody;
-use crate::anatomy::surface::{BodySurface, EndplateSurface, OUTLINE_DIRECTIONS};
+use crate::anatomy::surface::{BodySurface, EndplateSurface, OUTLINE_DIRECTIONS, SurfaceColumn};
 use crate::geometry::{Frame, LocalPoint, LpsPoint, LpsVector};
 use crate::units::Share;
 use crate::volume::Volume;
@@ -247,7 +247,7 @@ impl Pass {
                 for n in -10..=6 {
                     let x = 0.5 * f64::from(n);
                     let r = f64::from(radius) + x;
-                    profile.add(x, f64::from(local.in_plane(s, r * c, r * sine)));
+                    profile.add(x, f64::from(local.in_plane(s, &InPlane::new(r * c, r * sine))));
                 }
             }
         }
@@ -284,16 +284,19 @@ impl Pass {
     fn centre(&self) -> Option<LpsPoint> {
         let surface = self.surface();
         let (mut sum, mut n) = ([0.0f64; 3], 0u32);
-        for s in (self.in_view.0..=self.in_view.1).step_by(2) {
-            for v in (-40..=40).step_by(2) {
-                for u in (-40..=40).step_by(2) {
-                    let p = LocalPoint { s: f64::from(s), v: f64::from(v), u: f64::from(u) };
-                    if surface.position(p).depth() >= 0.0 {
-                        for (total, x) in sum.iter_mut().zip([p.s, p.v, p.u]) {
-                            *total += x;
-                        }
-                        n += 1;
+        let grid = (-40..=40).step_by(2).map(f64::from);
+        let columns: Vec<SurfaceColumn> = grid
+            .clone()
+            .flat_map(|v| grid.clone().map(move |u| (v, u)))
+            .map(|(v, u)| surface.column(v, u))
+            .collect();
+        for s in (self.in_view.0..=self.in_view.1).step_by(2).map(f64::from) {
+            for column in &columns {
+                if surface.holds(column, s) {
+                    for (total, x) in sum.iter_mut().zip([s, column.v, column.u]) {
+                        *total += x;
                     }
+                    n += 1;
                 }
             }
         }

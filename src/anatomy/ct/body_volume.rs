@@ -1,62 +1,106 @@
 //! The voxels about one vertebral body, in the body's own frame.
 
-use super::sampling::sample_line;
-use crate::geometry::{Frame, LocalPoint};
+use std::cell::Cell;
+
+use super::sampling::samples;
+use crate::geometry::{ContinuousIndex, Frame, Grid, LocalPoint};
+use crate::kernels::Samples;
 use crate::volume::Volume;
 
 /// Half width of the box, forward and to the side, mm.
 pub const HALF_WIDTH: i32 = 42;
+/// Values of a line that are sampled together: most of the box is never asked for.
+const PIECE: usize = 16;
+/// Pieces of a line, the middle of the line between two of them.
+const PIECES: usize = 6;
+/// Left coordinate of the first value of the first piece, mm; beyond the box nothing is sampled.
+const FIRST_MM: i32 = -(PIECE as i32 * PIECES as i32) / 2;
 
 /// Hounsfield units in steps of 1 mm about a frame's origin; NaN out of view. Values are kept
-/// within `-50..=700`: neither lung beside the body nor one dense voxel decides a gradient.
-pub struct BodyVolume {
-    values: Vec<f32>,
+/// within `-50..=700`: neither lung beside the body nor one dense voxel decides a gradient. Sampled
+/// where they are first asked for.
+pub struct BodyVolume<'a> {
+    native: Samples<'a, i16>,
+    grid: &'a Grid,
+    frame: Frame,
+    /// One step to the left, in native voxels.
+    step: ContinuousIndex,
+    /// Lines `[s, v]` of [`PIECES`] pieces.
+    values: Vec<Cell<f32>>,
+    /// A bit for each piece of a line that was sampled.
+    sampled: Vec<Cell<u8>>,
     half_height: i32,
 }
 
-impl BodyVolume {
-    /// Samples the native voxels, up to `half_height` mm above and below the origin.
-    pub fn new(volume: &Volume<i16>, frame: &Frame, half_height: i32) -> Self {
+impl<'a> BodyVolume<'a> {
+    /// The native voxels up to `half_height` mm above and below the origin.
+    pub fn new(volume: &'a Volume<i16>, frame: &Frame, half_height: i32) -> Self {
         let n = 2 * HALF_WIDTH + 1;
-        let mut values = vec![f32::NAN; (n * n * (2 * half_height + 1)) as usize];
-        let du = volume.grid.vector_to_index(frame.left);
-        let mut lines = values.chunks_exact_mut(n as usize);
-        for s in -half_height..=half_height {
-            for (v, line) in (-HALF_WIDTH..=HALF_WIDTH).zip(&mut lines) {
-                let first =
-                    LocalPoint { s: f64::from(s), v: f64::from(v), u: -f64::from(HALF_WIDTH) };
-                let start = volume.grid.to_index(frame.to_lps(first));
-                sample_line(volume, start, du, line);
-                for hu in line {
-                    *hu = hu.clamp(-50.0, 700.0);
-                }
-            }
+        let lines = (n * (2 * half_height + 1)) as usize;
+        Self {
+            native: samples(volume),
+            grid: &volume.grid,
+            frame: *frame,
+            step: volume.grid.vector_to_index(frame.left),
+            values: vec![Cell::new(f32::NAN); lines * PIECE * PIECES],
+            sampled: vec![Cell::new(0); lines],
+            half_height,
         }
-        Self { values, half_height }
+    }
+
+    /// The line at (s, v) with values from `u` to `last` sampled; all inside the box.
+    fn line(&self, s: i32, v: i32, u: i32, last: i32) -> &[Cell<f32>] {
+        let line = ((s + self.half_height) * (2 * HALF_WIDTH + 1) + v + HALF_WIDTH) as usize;
+        let (first, last) = ((u - FIRST_MM) as usize / PIECE, (last - FIRST_MM) as usize / PIECE);
+        let values = &self.values[line * PIECE * PIECES..(line + 1) * PIECE * PIECES];
+        let sampled = self.sampled[line].get();
+        if sampled >> first & sampled >> last & 1 == 0 {
+            self.sample(s, v, first, &values[first * PIECE..(first + 1) * PIECE]);
+            self.sample(s, v, last, &values[last * PIECE..(last + 1) * PIECE]);
+            self.sampled[line].set(sampled | 1 << first | 1 << last);
+        }
+        values
+    }
+
+    #[cold]
+    fn sample(&self, s: i32, v: i32, piece: usize, into: &[Cell<f32>]) {
+        let u = -f64::from(HALF_WIDTH);
+        let first = LocalPoint { s: f64::from(s), v: f64::from(v), u };
+        let start = self.grid.to_index(self.frame.to_lps(first));
+        let step = self.step;
+        let mut values = [0.0; PIECE];
+        let offset = FIRST_MM + HALF_WIDTH + (piece * PIECE) as i32;
+        self.native.fill(&mut values, |n| {
+            let n = f64::from(offset + n as i32);
+            ContinuousIndex {
+                i: start.i + step.i * n,
+                j: start.j + step.j * n,
+                k: start.k + step.k * n,
+            }
+        });
+        for (cell, hu) in into.iter().zip(values) {
+            cell.set(hu.clamp(-50.0, 700.0));
+        }
     }
 
     /// The value at whole millimetres; NaN out of the box or of view.
     pub fn at(&self, s: i32, v: i32, u: i32) -> f32 {
-        let n = 2 * HALF_WIDTH + 1;
         if s.abs() > self.half_height || v.abs() > HALF_WIDTH || u.abs() > HALF_WIDTH {
             return f32::NAN;
         }
-        self.values[(((s + self.half_height) * n + v + HALF_WIDTH) * n + u + HALF_WIDTH) as usize]
+        self.line(s, v, u, u)[(u - FIRST_MM) as usize].get()
     }
 
     /// The value at height `s`, linear between whole millimetres in the plane.
-    pub fn in_plane(&self, s: i32, v: f64, u: f64) -> f32 {
-        let (v0, u0) = (floor(v), floor(u));
-        let (fv, fu) = ((v - f64::from(v0)) as f32, (u - f64::from(u0)) as f32);
+    pub fn in_plane(&self, s: i32, place: &InPlane) -> f32 {
+        let &InPlane { v0, u0, fv, fu } = place;
         let inner = -HALF_WIDTH..HALF_WIDTH;
         let [a, b, c, d] =
             if s.abs() <= self.half_height && inner.contains(&v0) && inner.contains(&u0) {
-                let n = 2 * HALF_WIDTH + 1;
-                let start =
-                    (((s + self.half_height) * n + v0 + HALF_WIDTH) * n + u0 + HALF_WIDTH) as usize;
-                let (here, next) = (&self.values[start..start + 2], start + n as usize);
-                let ahead = &self.values[next..next + 2];
-                [here[0], here[1], ahead[0], ahead[1]]
+                let at = (u0 - FIRST_MM) as usize;
+                let here = &self.line(s, v0, u0, u0 + 1)[at..at + 2];
+                let ahead = &self.line(s, v0 + 1, u0, u0 + 1)[at..at + 2];
+                [here[0].get(), here[1].get(), ahead[0].get(), ahead[1].get()]
             } else {
                 [
                     self.at(s, v0, u0),
@@ -111,6 +155,23 @@ impl BodyVolume {
             high += 1;
         }
         Some((low, high))
+    }
+}
+
+/// A place in the plane: the millimetre before it, forward and to the left, and the part beyond.
+#[derive(Clone, Copy)]
+pub struct InPlane {
+    v0: i32,
+    u0: i32,
+    fv: f32,
+    fu: f32,
+}
+
+impl InPlane {
+    /// The place at (v, u), mm.
+    pub fn new(v: f64, u: f64) -> Self {
+        let (v0, u0) = (floor(v), floor(u));
+        Self { v0, u0, fv: (v - f64::from(v0)) as f32, fu: (u - f64::from(u0)) as f32 }
     }
 }
 

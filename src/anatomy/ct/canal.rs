@@ -1,5 +1,7 @@
 //! Cross sections of the spinal canal in the straightened spine.
 
+use rayon::prelude::*;
+
 use super::signals::Signals;
 use super::spine_line::SpineLine;
 use super::straightened::{Straightened, column, row};
@@ -33,7 +35,7 @@ pub fn canal(
     let threshold = signals.canal_hu + WALL_CONTRAST_HU;
     let sections: Vec<CanalSection> = line
         .frames
-        .iter()
+        .par_iter()
         .enumerate()
         .filter(|&(s, _)| in_view.get(s).copied().unwrap_or(false))
         .map(|(s, frame)| {
@@ -59,15 +61,13 @@ fn walls(straight: &Straightened, s: usize, threshold: f64) -> [Option<f64>; RAY
         let turn = std::f64::consts::TAU * ray as f64 / RAYS as f64;
         let (forward, left) = (libm::cos(turn), libm::sin(turn));
         let steps = (FARTHEST_WALL_MM as f64 / RAY_STEP_MM) as usize;
-        let profile: Vec<f64> = (0..=steps)
-            .map(|n| {
-                let r = n as f64 * RAY_STEP_MM;
-                let sum: f64 =
-                    near.clone().map(|t| in_section(straight, t, r * forward, r * left)).sum();
-                sum / near.len() as f64
-            })
-            .collect();
-        crossing(&profile, threshold).map(|steps| steps * RAY_STEP_MM)
+        let profile = (0..=steps).map(|n| {
+            let r = n as f64 * RAY_STEP_MM;
+            let sum: f64 =
+                near.clone().map(|t| in_section(straight, t, r * forward, r * left)).sum();
+            sum / near.len() as f64
+        });
+        crossing(profile, threshold).map(|steps| steps * RAY_STEP_MM)
     });
     std::array::from_fn(|ray| {
         let mut three = [RAYS - 1, 0, 1].map(|d| raw[(ray + d) % RAYS].unwrap_or(f64::INFINITY));
@@ -101,15 +101,18 @@ fn in_section(straight: &Straightened, s: usize, v: f64, u: f64) -> f64 {
 }
 
 /// Place, in samples, at which a profile first rises to `threshold`, linear between steps;
-/// `None` where it never does, or leaves the field before.
-fn crossing(profile: &[f64], threshold: f64) -> Option<f64> {
-    for (d, pair) in profile.windows(2).enumerate() {
-        if !(pair[0].is_finite() && pair[1].is_finite()) {
+/// `None` where it never does, or leaves the field before. Asks for no more than it needs.
+fn crossing(profile: impl IntoIterator<Item = f64>, threshold: f64) -> Option<f64> {
+    let mut profile = profile.into_iter();
+    let mut before = profile.next()?;
+    for (d, here) in profile.enumerate() {
+        if !(before.is_finite() && here.is_finite()) {
             return None;
         }
-        if pair[0] < threshold && pair[1] >= threshold {
-            return Some(d as f64 + (threshold - pair[0]) / (pair[1] - pair[0]));
+        if before < threshold && here >= threshold {
+            return Some(d as f64 + (threshold - before) / (here - before));
         }
+        before = here;
     }
     None
 }
@@ -131,8 +134,8 @@ mod tests {
 
     #[test]
     fn a_wall_is_placed_between_the_samples_and_none_is_made_up() {
-        assert_eq!(crossing(&[0.0, 0.0, 100.0], 50.0), Some(1.5));
-        assert_eq!(crossing(&[0.0, 10.0, 20.0], 50.0), None);
-        assert_eq!(crossing(&[0.0, f64::NAN, 100.0], 50.0), None);
+        assert_eq!(crossing([0.0, 0.0, 100.0], 50.0), Some(1.5));
+        assert_eq!(crossing([0.0, 10.0, 20.0], 50.0), None);
+        assert_eq!(crossing([0.0, f64::NAN, 100.0], 50.0), None);
     }
 }

@@ -264,36 +264,25 @@ impl Rays {
     ) -> [f32; LANES] {
         let reach = self.reach;
         let inner = first >= reach && j >= reach && first + LANES + reach <= ni && j + reach < nj;
-        let here = j * ni + first;
-        let mut sums = [Sums::default(); LANES];
-        // A voxel without a base ends its rays at once.
-        let limits = bases.map(|base| base.map_or(f32::NEG_INFINITY, |b| b + self.contrast_hu));
-        for ray in &self.directions {
-            let mut ends = [End { wall: NO_WALL, densest: f32::NEG_INFINITY }; LANES];
-            if inner {
-                let (walls, densest) = run_together(plane, ni, here, &ray.steps, &limits);
-                for (lane, end) in ends.iter_mut().enumerate() {
-                    *end = End { wall: walls[lane], densest: densest[lane] };
-                }
-            } else {
-                for (lane, end) in ends.iter_mut().enumerate() {
-                    if bases[lane].is_some() {
-                        *end = run(plane, [ni, nj], [first + lane, j], &ray.steps, limits[lane]);
-                    }
-                }
-            }
-            for ((sums, end), base) in sums.iter_mut().zip(ends).zip(bases) {
-                if let Some(base) = base {
-                    sums.add(self, ray, end, *base);
-                }
-            }
+        if inner {
+            return shares_together(self, plane, ni, j * ni + first, bases);
         }
-        sums.map(|sums| sums.share(self.imbalance_cost))
+        std::array::from_fn(|lane| {
+            let mut sums = Sums::default();
+            let Some(base) = bases[lane] else { return 0.0 };
+            for ray in &self.directions {
+                let limit = base + self.contrast_hu;
+                let end = run(plane, [ni, nj], [first + lane, j], &ray.steps, limit);
+                sums.add(self, ray, end, base);
+            }
+            sums.share(self.imbalance_cost)
+        })
     }
 }
 
-/// No step of a ray met a wall.
+/// No step of a ray met a wall, and its length.
 const NO_WALL: u32 = u32::MAX;
+const NO_LENGTH: f64 = f64::INFINITY;
 
 /// Where a ray ended.
 #[derive(Clone, Copy)]
@@ -327,41 +316,69 @@ fn run(plane: &[f32], [ni, nj]: [usize; 2], [i, j]: [usize; 2], steps: &[Step], 
     End { wall: NO_WALL, densest }
 }
 
-/// The rays of neighbouring voxels that do not leave the plane, from offset `here` on: steps that
-/// met a wall, and densest voxels before.
+/// The shares of neighbouring voxels whose rays do not leave the plane, from offset `here` on: what
+/// [`Sums`] adds up for one voxel, without a branch.
 #[multiversion(targets("x86_64+avx2"))]
-fn run_together(
+fn shares_together(
+    rays: &Rays,
     plane: &[f32],
     ni: usize,
     here: usize,
-    steps: &[Step],
-    limits: &[f32; LANES],
-) -> ([u32; LANES], [f32; LANES]) {
-    let mut walls = [NO_WALL; LANES];
-    let mut densest = [f32::NEG_INFINITY; LANES];
-    // All bits while the ray goes on.
-    let mut going = [u32::MAX; LANES];
-    for (n, step) in steps.iter().enumerate() {
-        let at = here.wrapping_add_signed(step.dy * ni as isize + step.dx);
-        let Some(values) = plane.get(at..).and_then(|rest| rest.first_chunk::<LANES>()) else {
-            break;
-        };
-        let mut any = 0;
-        for lane in 0..LANES {
-            let value = values[lane];
-            let air = if value < AIR_HU { u32::MAX } else { 0 };
-            let wall = if value > limits[lane] { u32::MAX } else { 0 } & !air & going[lane];
-            walls[lane] = if wall != 0 { n as u32 } else { walls[lane] };
-            going[lane] &= !(air | wall);
-            let seen = if going[lane] != 0 { value } else { f32::NEG_INFINITY };
-            densest[lane] = if seen > densest[lane] { seen } else { densest[lane] };
-            any |= going[lane];
+    bases: &[Option<f32>; LANES],
+) -> [f32; LANES] {
+    // A voxel without a base ends its rays at once.
+    let limits = bases.map(|base| base.map_or(f32::NEG_INFINITY, |b| b + rays.contrast_hu));
+    let bases = bases.map(|base| base.unwrap_or(0.0));
+    let (mut hits, mut close) = ([0.0f64; LANES], [0.0f64; LANES]);
+    let (mut east, mut south) = ([0.0f64; LANES], [0.0f64; LANES]);
+    for ray in &rays.directions {
+        let mut walls = [NO_WALL; LANES];
+        let mut densest = [f32::NEG_INFINITY; LANES];
+        // All bits while the ray goes on.
+        let mut going = [u32::MAX; LANES];
+        for (n, step) in ray.steps.iter().enumerate() {
+            let at = here.wrapping_add_signed(step.dy * ni as isize + step.dx);
+            let Some(values) = plane.get(at..).and_then(|rest| rest.first_chunk::<LANES>()) else {
+                break;
+            };
+            let mut any = 0;
+            for lane in 0..LANES {
+                let value = values[lane];
+                let air = if value < AIR_HU { u32::MAX } else { 0 };
+                let wall = if value > limits[lane] { u32::MAX } else { 0 } & !air & going[lane];
+                walls[lane] = if wall != 0 { n as u32 } else { walls[lane] };
+                going[lane] &= !(air | wall);
+                let seen = if going[lane] != 0 { value } else { f32::NEG_INFINITY };
+                densest[lane] = if seen > densest[lane] { seen } else { densest[lane] };
+                any |= going[lane];
+            }
+            if any == 0 {
+                break;
+            }
         }
-        if any == 0 {
-            break;
+        let lengths = walls.map(|wall| ray.steps.get(wall as usize).map_or(NO_LENGTH, |s| s.r));
+        for lane in 0..LANES {
+            let length = lengths[lane];
+            let hit = length < NO_LENGTH;
+            let part = f64::from((densest[lane] - bases[lane]) / rays.contrast_hu);
+            let weak = (part - 0.4) / 0.6;
+            let weak = 0.7 * if weak < 1.0 { weak } else { 1.0 };
+            let weak = if part > 0.4 { weak } else { 0.0 };
+            hits[lane] += if hit { 1.0 } else { weak };
+            close[lane] += if length < rays.near_mm { 1.0 } else { 0.0 };
+            let length = if hit { length } else { rays.far_mm };
+            east[lane] += ray.cosine * length;
+            south[lane] += ray.sine * length;
         }
     }
-    (walls, densest)
+    let n = DIRECTIONS as f64;
+    let mut out = [0.0; LANES];
+    for lane in 0..LANES {
+        let away = (east[lane] * east[lane] + south[lane] * south[lane]).sqrt();
+        let share = hits[lane] / n - rays.imbalance_cost * away / n - 0.5 * close[lane] / n;
+        out[lane] = (if share > 0.0 { share } else { 0.0 }) as f32;
+    }
+    out
 }
 
 /// What the rays of one voxel add up to.

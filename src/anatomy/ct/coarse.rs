@@ -1,5 +1,6 @@
 //! The coarse grid on which the spine is searched: along LPS or turned about z, isotropic, Hounsfield units.
 
+use super::sampling::samples;
 use crate::geometry::{ContinuousIndex, Grid, LpsPoint, LpsVector, VoxelIndex};
 use crate::kernels::{Array3, resample_onto};
 use crate::volume::Volume;
@@ -79,16 +80,7 @@ pub fn turned_coarse_grid(volume: &Volume<i16>, turn: f64) -> Option<Coarse> {
         axes[2] * spacing,
     )
     .ok()?;
-    let (voxels, range) = (&volume.voxels, (-1024, 3000));
-    let validity = &volume.validity;
-    let hu = if validity.padding.is_none() && validity.outside_field_of_view.is_none() {
-        // Then the value alone says whether it was measured.
-        let is_measured = |_, hu| hu > LOWEST_MEASURED_HU;
-        resample_onto(grid, voxels, is_measured, &target, range, OUTSIDE)
-    } else {
-        let is_measured = |offset, _| is_measured(volume, offset);
-        resample_onto(grid, voxels, is_measured, &target, range, OUTSIDE)
-    };
+    let hu = resample_onto(grid, &samples(volume), &target, (-1024, 3000), OUTSIDE);
     Some(Coarse { hu, grid: target, spacing, left: axes[0], anterior: -axes[1] })
 }
 

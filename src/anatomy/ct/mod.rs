@@ -65,10 +65,13 @@ pub fn find_with(
         anatomy.problems.push(doubts::not_found(spine_line::Refusal::NoCanal));
         return anatomy;
     };
-    let patient = patient::patient(volume, &coarse);
+    let (patient, line) = rayon::join(
+        || patient::patient(volume, &coarse),
+        || spine_line::spine_line(volume, &coarse, parameters),
+    );
     anatomy.body_outline = patient.body_outline;
     anatomy.bone = patient.bone;
-    let line = match spine_line::spine_line(volume, &coarse, parameters) {
+    let line = match line {
         Ok(line) => line,
         Err(refusal) => {
             anatomy.problems.push(doubts::not_found(refusal));

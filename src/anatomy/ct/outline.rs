@@ -6,7 +6,7 @@
 //! neighbouring directions together; a median over direction and height removes what is left; last
 //! each wall moves to the steepest place within 2.5 mm.
 
-use super::body_volume::BodyVolume;
+use super::body_volume::{BodyVolume, InPlane};
 use crate::anatomy::surface::OUTLINE_DIRECTIONS;
 use crate::kernels::median;
 
@@ -71,9 +71,16 @@ pub fn angle(direction: usize) -> f64 {
 
 /// Outlines at heights `from..=to`.
 pub fn outlines(volume: &BodyVolume, prior: &Prior, from: i32, to: i32) -> Outlines {
-    let sections: Vec<Section> = (from..=to).map(|s| Section::new(volume, s)).collect();
+    let rays: Vec<[InPlane; SAMPLES]> = (0..OUTLINE_DIRECTIONS).map(ray).collect();
+    // Each plane is part of three sections.
+    let planes: Vec<Plane> = (from - 1..=to + 1)
+        .map(|s| rays.iter().map(|ray| ray.map(|at| volume.in_plane(s, &at))).collect())
+        .collect();
+    let sections: Vec<Section> =
+        planes.windows(3).map(|w| Section::new([&w[0], &w[1], &w[2]])).collect();
+    let expected: Vec<f64> = (0..OUTLINE_DIRECTIONS).map(|d| prior.radius(angle(d))).collect();
     let coarse: Vec<[usize; OUTLINE_DIRECTIONS]> =
-        sections.iter().map(|section| section.closed_path(prior)).collect();
+        sections.iter().map(|section| section.closed_path(prior, &expected)).collect();
     let smooth = median_filtered(&coarse, 2);
     let (mut seen, mut asked) = (0u32, 0u32);
     let refined: Vec<[f64; OUTLINE_DIRECTIONS]> = sections
@@ -109,26 +116,38 @@ struct Section {
     fine: Vec<Vec<f64>>,
 }
 
+/// Samples along a ray: the coarse window reaches beyond the last step.
+const SAMPLES: usize = STEPS + HALF_WINDOW;
+
+/// The values of one plane along the rays.
+type Plane = Vec<[f32; SAMPLES]>;
+
+/// The places along the ray in a direction.
+fn ray(direction: usize) -> [InPlane; SAMPLES] {
+    let (c, sine) = (libm::cos(angle(direction)), libm::sin(angle(direction)));
+    std::array::from_fn(|n| {
+        let r = n as f64 * STEP_MM;
+        InPlane::new(r * c, r * sine)
+    })
+}
+
 impl Section {
-    fn new(volume: &BodyVolume, s: i32) -> Self {
+    /// The section of the middle one of three planes: one millimetre above and below are averaged
+    /// in against noise.
+    fn new(planes: [&Plane; 3]) -> Self {
         let (mut falls, mut fine) = (Vec::new(), Vec::new());
         for d in 0..OUTLINE_DIRECTIONS {
-            let (c, sine) = (libm::cos(angle(d)), libm::sin(angle(d)));
-            // One millimetre above and below are averaged in against noise.
-            let profile: Vec<f64> = (0..STEPS + HALF_WINDOW)
-                .map(|n| {
-                    let r = n as f64 * STEP_MM;
-                    let (mut sum, mut weight) = (0.0, 0.0);
-                    for (ds, w) in [(-1, 1.0), (0, 2.0), (1, 1.0)] {
-                        let value = f64::from(volume.in_plane(s + ds, r * c, r * sine));
-                        if value.is_finite() {
-                            sum += w * value;
-                            weight += w;
-                        }
+            let profile: [f64; SAMPLES] = std::array::from_fn(|n| {
+                let (mut sum, mut weight) = (0.0, 0.0);
+                for (plane, w) in planes.into_iter().zip([1.0, 2.0, 1.0]) {
+                    let value = f64::from(plane[d][n]);
+                    if value.is_finite() {
+                        sum += w * value;
+                        weight += w;
                     }
-                    if weight > 0.0 { sum / weight } else { f64::NAN }
-                })
-                .collect();
+                }
+                if weight > 0.0 { sum / weight } else { f64::NAN }
+            });
             falls.push(falls_of(&profile, HALF_WINDOW));
             fine.push(falls_of(&profile, FINE_WINDOW));
         }
@@ -136,10 +155,10 @@ impl Section {
     }
 
     /// Steps of the closed path with the greatest gain.
-    fn closed_path(&self, prior: &Prior) -> [usize; OUTLINE_DIRECTIONS] {
+    fn closed_path(&self, prior: &Prior, expected: &[f64]) -> [usize; OUTLINE_DIRECTIONS] {
         let gains: Vec<Vec<f64>> = (0..OUTLINE_DIRECTIONS)
             .map(|d| {
-                let expected = prior.radius(angle(d));
+                let expected = expected[d];
                 let limit = back_limit(prior, d);
                 (0..STEPS)
                     .map(|n| {
@@ -219,6 +238,10 @@ fn falls_of(profile: &[f64], window: usize) -> Vec<f64> {
 }
 
 fn open_path(order: &[usize], gains: &[Vec<f64>]) -> Vec<usize> {
+    let costs: [f64; REACH + 1] = std::array::from_fn(|n| {
+        let change = n as f64;
+        CHANGE_COST * change * change
+    });
     let mut best = gains[order[0]].clone();
     let mut from: Vec<Vec<u8>> = Vec::with_capacity(order.len());
     for &d in &order[1..] {
@@ -230,8 +253,7 @@ fn open_path(order: &[usize], gains: &[Vec<f64>]) -> Vec<usize> {
             }
             let range = n.saturating_sub(REACH)..=(n + REACH).min(STEPS - 1);
             for (m, before) in range.clone().zip(&best[range]) {
-                let change = n.abs_diff(m) as f64;
-                let value = before - CHANGE_COST * change * change;
+                let value = before - costs[n.abs_diff(m)];
                 if value > next[n] {
                     next[n] = value;
                     steps[n] = m as u8;

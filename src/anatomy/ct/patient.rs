@@ -146,8 +146,19 @@ struct NearestCoarse {
     size: [usize; 3],
     start: ContinuousIndex,
     steps: [ContinuousIndex; 3],
-    /// Where both grids lie along the same axes: for each native i, j, k the coarse i, j, k.
-    tables: Option<[Vec<Option<usize>>; 3]>,
+    /// Where both grids lie along the same axes.
+    tables: Option<Tables>,
+}
+
+/// The nearest coarse voxels of grids along the same axes.
+struct Tables {
+    /// For each native i the coarse i.
+    along_i: Vec<Option<usize>>,
+    /// The same for j and k.
+    along_j: Vec<Option<usize>>,
+    along_k: Vec<Option<usize>>,
+    /// Ends of the runs of native columns with the same coarse one.
+    ends: Vec<usize>,
 }
 
 impl NearestCoarse {
@@ -162,11 +173,14 @@ impl NearestCoarse {
         let [a, b, c] = &steps;
         if [a.j, a.k, b.i, b.k, c.i, c.j].iter().all(|&x| x == 0.0) {
             let [ni, nj, nk] = native.size();
-            nearest.tables = Some([
-                (0..ni).map(|i| nearest.along(0, i, 0, 0)).collect(),
-                (0..nj).map(|j| nearest.along(1, 0, j, 0)).collect(),
-                (0..nk).map(|k| nearest.along(2, 0, 0, k)).collect(),
-            ]);
+            let along_i: Vec<Option<usize>> = (0..ni).map(|i| nearest.along(0, i, 0, 0)).collect();
+            let mut ends = Vec::new();
+            for run in along_i.chunk_by(|a, b| a == b) {
+                ends.push(ends.last().copied().unwrap_or(0) + run.len());
+            }
+            let along_j = (0..nj).map(|j| nearest.along(1, 0, j, 0)).collect();
+            let along_k = (0..nk).map(|k| nearest.along(2, 0, 0, k)).collect();
+            nearest.tables = Some(Tables { along_i, along_j, along_k, ends });
         }
         nearest
     }
@@ -195,7 +209,7 @@ impl NearestCoarse {
                 }
             }
         };
-        let Some([along_i, along_j, along_k]) = &self.tables else {
+        let Some(Tables { along_i, along_j, along_k, ends }) = &self.tables else {
             drop_bits(row, &|i| self.offset(i, j, k));
             return;
         };
@@ -204,18 +218,17 @@ impl NearestCoarse {
             return;
         };
         let start = (z * self.size[1] + y) * self.size[0];
-        let words = self.size[0].div_ceil(64);
-        let coarse: Vec<u64> = (0..words).map(|n| inside.bits_from(start + n * 64)).collect();
-        for (word, columns) in row.iter_mut().zip(along_i.chunks(64)) {
-            if *word == 0 {
-                continue;
+        let is_inside = |i: usize| along_i[i].is_some_and(|x| inside.get(start + x));
+        // Neighbouring columns of one coarse column are in or out together.
+        let (mut from, mut out) = (0, 0);
+        for &to in ends {
+            if is_inside(from) {
+                clear(row, out..from);
+                out = to;
             }
-            let mut kept = 0;
-            for (bit, x) in columns.iter().enumerate() {
-                kept |= x.map_or(0, |x| coarse[x / 64] >> (x % 64) & 1) << bit;
-            }
-            *word &= kept;
+            from = to;
         }
+        clear(row, out..from);
     }
 
     fn offset(&self, i: usize, j: usize, k: usize) -> Option<usize> {
@@ -223,6 +236,17 @@ impl NearestCoarse {
         let y = self.along(1, i, j, k)?;
         let z = self.along(2, i, j, k)?;
         Some((z * self.size[1] + y) * self.size[0] + x)
+    }
+}
+
+/// Clears the bits of columns `range`.
+fn clear(row: &mut [u64], range: std::ops::Range<usize>) {
+    let mut at = range.start;
+    while at < range.end {
+        let bit = at % 64;
+        let count = (64 - bit).min(range.end - at);
+        row[at / 64] &= !((u64::MAX >> (64 - count)) << bit);
+        at += count;
     }
 }
 

@@ -6,9 +6,6 @@
 //! each voxel goes to the vertebra that it hangs on by the shortest way. How far the walk gets from
 //! its seeds tells a rib from a transverse process.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use super::bones::column::Column;
 use super::coarse::Coarse;
 use crate::anatomy::levels::{Anchor, AnchorKind, Ribs};
@@ -120,10 +117,10 @@ pub fn ribs(coarse: &Coarse, bone: &BitMask, column: &Column) -> FoundRibs {
     let heights = column.places.iter().map(|place| place.frame.origin.z());
     let (low, high) = heights
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), z| (low.min(z), high.max(z)));
-    for offset in bone.offsets() {
+    let near = bone.filter_map_offsets(|offset| {
         let point = place(coarse, offset);
         if point.z() < low - BELOW_COLUMN_MM || point.z() > high + ABOVE_COLUMN_MM {
-            continue;
+            return None;
         }
         let local = column.beside_canal(point);
         if local.u.abs() < FROM_MM
@@ -131,16 +128,16 @@ pub fn ribs(coarse: &Coarse, bone: &BitMask, column: &Column) -> FoundRibs {
             || local.v < BEHIND_MM
             || local.v > AHEAD_MM
         {
-            continue;
+            return None;
         }
+        let is_seed =
+            local.u.abs() <= SEEDS_TO_MM && local.v > SEED_BEHIND_MM && local.v < SEED_AHEAD_MM;
+        let seed = if is_seed { vertebra_of(column, point) } else { None };
+        Some((offset, seed.map(|n| (offset, n, local.u > 0.0))))
+    });
+    for (offset, seed) in near {
         domain.insert(offset);
-        if local.u.abs() <= SEEDS_TO_MM
-            && local.v > SEED_BEHIND_MM
-            && local.v < SEED_AHEAD_MM
-            && let Some(n) = vertebra_of(column, point)
-        {
-            seeds.push((offset, n, local.u > 0.0));
-        }
+        seeds.extend(seed);
     }
     let walked = walk(coarse, &domain, &seeds);
     let mut middles: Vec<[(f64, f64, f64, f64); 2]> = vec![[(0.0, 0.0, 0.0, 0.0); 2]; sides.len()];
@@ -207,48 +204,65 @@ fn walk(
     seeds: &[(usize, usize, bool)],
 ) -> Vec<(usize, usize, bool)> {
     let size = coarse.hu.size();
-    let voxels = size.iter().product();
-    let mut owner: Vec<u16> = vec![u16::MAX; voxels];
+    let ranks = domain.ranks();
+    let voxels = domain.count() as usize;
+    let mut owned = vec![false; voxels];
     // Lengths in tenths of a voxel: whole numbers keep the order the same everywhere.
     let mut shortest: Vec<u32> = vec![u32::MAX; voxels];
     // Two voxels on in each direction: thin ribs break in thick slices.
     let steps: Vec<([usize; 3], u32)> = (0..125)
         .map(|n| [n % 5, n / 5 % 5, n / 25])
+        .filter(|step| *step != [2; 3])
         .map(|step| {
             let squared: usize = step.iter().map(|&d: &usize| d.abs_diff(2).pow(2)).sum();
             (step, libm::round(10.0 * libm::sqrt(squared as f64)) as u32)
         })
         .collect();
-    let mut queue: BinaryHeap<Reverse<(u32, usize, u16)>> = BinaryHeap::new();
+    // What waits, by length; every step makes a way longer, so that nothing comes to a length whose
+    // turn has come.
+    let mut waiting: Vec<Vec<(usize, u16)>> = vec![Vec::new()];
     for &(offset, n, left) in seeds {
         if let Ok(code) = u16::try_from(2 * n + usize::from(left)) {
-            queue.push(Reverse((0, offset, code)));
+            waiting[0].push((offset, code));
         }
     }
     let mut out = Vec::new();
-    while let Some(Reverse((length, offset, code))) = queue.pop() {
-        if owner[offset] != u16::MAX {
-            continue;
-        }
-        owner[offset] = code;
-        out.push((offset, usize::from(code / 2), code % 2 == 1));
-        let at = [offset % size[0], offset / size[0] % size[1], offset / size[0] / size[1]];
-        for &(step, cost) in &steps {
-            let mut next = [0; 3];
-            let inside = (0..3).all(|axis| {
-                next[axis] = (at[axis] + step[axis]).wrapping_sub(2);
-                next[axis] < size[axis]
-            });
-            if !inside {
+    let mut length = 0;
+    while length < waiting.len() {
+        let mut turn = std::mem::take(&mut waiting[length]);
+        // Of equal lengths the lower code wins.
+        turn.sort_unstable();
+        for (offset, code) in turn {
+            let Some(rank) = ranks.of(offset) else { continue };
+            if owned[rank] {
                 continue;
             }
-            let to = (next[2] * size[1] + next[1]) * size[0] + next[0];
-            // Of equal lengths the lower code wins, as the queue orders them: all are kept.
-            if domain.get(to) && owner[to] == u16::MAX && length + cost <= shortest[to] {
-                shortest[to] = length + cost;
-                queue.push(Reverse((length + cost, to, code)));
+            owned[rank] = true;
+            out.push((offset, usize::from(code / 2), code % 2 == 1));
+            let at = [offset % size[0], offset / size[0] % size[1], offset / size[0] / size[1]];
+            for &(step, cost) in &steps {
+                let mut next = [0; 3];
+                let inside = (0..3).all(|axis| {
+                    next[axis] = (at[axis] + step[axis]).wrapping_sub(2);
+                    next[axis] < size[axis]
+                });
+                if !inside {
+                    continue;
+                }
+                let to = (next[2] * size[1] + next[1]) * size[0] + next[0];
+                let Some(rank) = ranks.of(to).filter(|&rank| !owned[rank]) else { continue };
+                let sum = length + cost as usize;
+                // Of equal lengths all are kept.
+                if sum as u32 <= shortest[rank] {
+                    shortest[rank] = sum as u32;
+                    if waiting.len() <= sum {
+                        waiting.resize(sum + 1, Vec::new());
+                    }
+                    waiting[sum].push((to, code));
+                }
             }
         }
+        length += 1;
     }
     out
 }

@@ -1,6 +1,8 @@
 //! What is measured at each millimetre of the straightened spine: the size of the bodies, and how
 //! much pedicle there is.
 
+use rayon::prelude::*;
+
 use super::straightened::{COLUMNS, ROWS, Straightened, column, row};
 use crate::kernels::Boundary;
 use crate::kernels::{
@@ -128,7 +130,7 @@ pub fn signals(straight: &Straightened) -> Signals {
     .unwrap_or(30.0);
     // Back wall: where the middle profile has risen half way to the densest place within 18 mm.
     let middle: Vec<Vec<f64>> =
-        (0..n).map(|s| (0..ROWS).map(|r| central(&hu, s, r)).collect()).collect();
+        (0..n).into_par_iter().map(|s| (0..ROWS).map(|r| central(&hu, s, r)).collect()).collect();
     let middle = smoothed_along(&middle, 6.0);
     let raw_wall: Vec<f64> = middle
         .iter()
@@ -160,8 +162,10 @@ pub fn signals(straight: &Straightened) -> Signals {
     .unwrap_or(300.0)
     .clamp(160.0, 600.0);
     let likeness = hu.map(|v| ((v - 40.0) / (bone_hu as f32 - 40.0)).clamp(0.0, 1.0));
-    let forward: Vec<Vec<f64>> =
-        (0..n).map(|s| (0..ROWS).map(|r| central(&likeness, s, r)).collect()).collect();
+    let forward: Vec<Vec<f64>> = (0..n)
+        .into_par_iter()
+        .map(|s| (0..ROWS).map(|r| central(&likeness, s, r)).collect())
+        .collect();
     let forward = smoothed_along(&forward, 10.0);
     let depth: Vec<f64> = (0..n)
         .map(|s| {
@@ -179,6 +183,7 @@ pub fn signals(straight: &Straightened) -> Signals {
     let middle_mm: Vec<f64> = left.iter().zip(&right).map(|(l, r)| (l - r) / 2.0).collect();
     let width_mm: Vec<f64> = left.iter().zip(&right).map(|(l, r)| l + r).collect();
     let strip = (0..n)
+        .into_par_iter()
         .map(|s| {
             let half = 0.5 * (width_mm[s] / 2.0).min(18.0);
             let (a, b) = (column(middle_mm[s] - half), column(middle_mm[s] + half));
@@ -212,8 +217,7 @@ fn half_widths(
     depth_mm: &[f64],
 ) -> (Vec<f64>, Vec<f64>) {
     let n = likeness.len();
-    let (mut left, mut right) = (vec![f64::NAN; n], vec![f64::NAN; n]);
-    for s in 0..n {
+    let widths = |s: usize| {
         let rows =
             row(back_wall_mm[s] + depth_mm[s] * 0.4)..row(back_wall_mm[s] + depth_mm[s] * 0.8);
         let (mut sums, mut counts) = ([0.0f64; COLUMNS], [0u32; COLUMNS]);
@@ -232,12 +236,16 @@ fn half_widths(
         });
         let to_left: Vec<f64> = profile[column(0.0)..].iter().take(40).copied().collect();
         let to_right: Vec<f64> = profile[..=column(0.0)].iter().rev().take(40).copied().collect();
-        for (half, into) in [(to_left, &mut left), (to_right, &mut right)] {
+        [to_left, to_right].map(|half| {
             if half.iter().filter(|v| v.is_finite()).count() >= 20 {
-                into[s] = edge(&half, 7, 30, 6).unwrap_or(f64::NAN);
+                edge(&half, 7, 30, 6).unwrap_or(f64::NAN)
+            } else {
+                f64::NAN
             }
-        }
-    }
+        })
+    };
+    let (left, right): (Vec<f64>, Vec<f64>) =
+        (0..n).into_par_iter().map(|s| widths(s).into()).unzip();
     (filled(&left, 41, 16.0), filled(&right, 41, 16.0))
 }
 

@@ -1,5 +1,7 @@
 //! From the canal map to a proven line of frames along the spine, or to "no spine".
 
+use rayon::prelude::*;
+
 use super::canal_map::canal_map;
 use super::canal_path::{CanalPath, best_path, blank_around};
 use super::centre_line::{centre_line, every_millimetre, frames, smoothed};
@@ -136,20 +138,23 @@ fn along_the_mirror_plane(
     parameters: &Parameters,
 ) -> SpineLine {
     let Some(plane) = MirrorPlane::of(coarse, &line) else { return line };
-    let [ni, nj, nk] = map.size();
-    for k in 0..nk {
+    let [ni, nj, _] = map.size();
+    map.data_mut().par_chunks_mut(ni * nj).enumerate().for_each(|(k, slice)| {
         let (middle, free) = plane.at(k as f64);
-        for i in 0..ni {
-            let off = ((i as f64 - middle).abs() * coarse.spacing - free).max(0.0);
-            let less = (parameters.off_plane_cost_per_mm * off) as f32;
-            if less > 0.0 {
-                for j in 0..nj {
-                    let at = map.offset(i, j, k);
-                    map.data_mut()[at] = (map.data()[at] - less).max(0.0);
+        let less: Vec<f32> = (0..ni)
+            .map(|i| {
+                let off = ((i as f64 - middle).abs() * coarse.spacing - free).max(0.0);
+                (parameters.off_plane_cost_per_mm * off) as f32
+            })
+            .collect();
+        for row in slice.chunks_exact_mut(ni) {
+            for (value, &less) in row.iter_mut().zip(&less) {
+                if less > 0.0 {
+                    *value = (*value - less).max(0.0);
                 }
             }
         }
-    }
+    });
     let again = best_path(&map, coarse.spacing, parameters);
     if again.voxels == path.voxels || again.voxels.is_empty() {
         return line;

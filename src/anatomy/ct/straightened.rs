@@ -2,9 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::coarse::is_measured;
-use crate::geometry::Frame;
-use crate::kernels::trilinear;
+use super::sampling::samples;
+use crate::geometry::{ContinuousIndex, Frame};
 use crate::volume::Volume;
 
 /// Rows run forward, from 50 mm behind the line to 60 mm ahead.
@@ -36,7 +35,7 @@ impl Straightened {
     /// Samples the native voxels along the frames.
     pub fn new(volume: &Volume<i16>, frames: &[Frame]) -> Self {
         let mut values = vec![f32::NAN; frames.len() * ROWS * COLUMNS];
-        let size = volume.grid.size();
+        let native = samples(volume);
         values.par_chunks_mut(ROWS * COLUMNS).zip(frames).for_each(|(section, frame)| {
             let start = volume.grid.to_index(
                 frame.origin + frame.anterior * FIRST_ROW_MM + frame.left * FIRST_COLUMN_MM,
@@ -44,14 +43,15 @@ impl Straightened {
             let dv = volume.grid.vector_to_index(frame.anterior);
             let du = volume.grid.vector_to_index(frame.left);
             for (r, line) in section.chunks_exact_mut(COLUMNS).enumerate() {
-                for (c, value) in line.iter_mut().enumerate() {
-                    let (r, c) = (r as f64, c as f64);
-                    let mut at = start;
-                    at.i += dv.i * r + du.i * c;
-                    at.j += dv.j * r + du.j * c;
-                    at.k += dv.k * r + du.k * c;
-                    *value = trilinear(size, &volume.voxels, |n| is_measured(volume, n), at);
-                }
+                let r = r as f64;
+                native.fill(line, |c| {
+                    let c = c as f64;
+                    ContinuousIndex {
+                        i: start.i + (dv.i * r + du.i * c),
+                        j: start.j + (dv.j * r + du.j * c),
+                        k: start.k + (dv.k * r + du.k * c),
+                    }
+                });
             }
         });
         Self { values, sections: frames.len() }

@@ -8,13 +8,14 @@
 //! across a line that follows only part of the lean). True spines have a median of 0.74 to 0.89
 //! along the path, the best wrong paths 0.08 to 0.61.
 
+use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::centre_line::{rolled, turned};
 use super::coarse::{Coarse, OUTSIDE};
-use crate::geometry::{ContinuousIndex, Frame, LocalPoint};
+use crate::geometry::{Frame, LocalPoint};
 use crate::kernels::{
-    Boundary, gaussian_profile, gaussian_profile_in_view, interpolate, median_profile, trilinear,
+    Boundary, Samples, gaussian_profile, gaussian_profile_in_view, interpolate, median_profile,
 };
 
 /// Turns that are tried, degrees.
@@ -141,52 +142,84 @@ fn best_choices(correlations: &[Vec<f64>], cost: impl Fn(usize) -> f64) -> Vec<u
 /// Mirror correlation of one cross section for every shift; NaN where too few pairs are in view.
 fn correlations(coarse: &Coarse, frame: &Frame) -> Vec<f64> {
     let width = 2 * COLUMNS + 1;
+    let samples = Samples {
+        size: coarse.hu.size(),
+        values: coarse.hu.data(),
+        above: OUTSIDE,
+        without: [None; 2],
+    };
     let mut likeness = vec![0.0f32; ROWS * width];
-    for row in 0..ROWS {
-        for column in 0..width {
-            let p = frame.to_lps(LocalPoint {
+    for (row, line) in likeness.chunks_exact_mut(width).enumerate() {
+        samples.fill(line, |column| {
+            coarse.grid.to_index(frame.to_lps(LocalPoint {
                 s: 0.0,
                 v: FIRST_ROW_MM + STEP_MM * row as f64,
                 u: STEP_MM * (column as f64 - COLUMNS as f64),
-            });
-            let hu = sample(coarse, coarse.grid.to_index(p));
-            likeness[row * width + column] = ((hu - 40.0) / 260.0).clamp(0.0, 1.0);
+            }))
+        });
+        for value in line {
+            *value = ((*value - 40.0) / 260.0).clamp(0.0, 1.0);
         }
     }
-    SHIFTS
-        .iter()
-        .map(|&shift| mirror_correlation(&likeness, width, COLUMNS.saturating_add_signed(shift)))
-        .collect()
+    mirror_correlations(&likeness, width).to_vec()
 }
 
-fn sample(coarse: &Coarse, at: ContinuousIndex) -> f32 {
-    let values = coarse.hu.data();
-    trilinear(coarse.hu.size(), values, |n| values[n] != OUTSIDE, at)
+/// Sums over the pairs of one section for the shifts side by side (and one more, not used).
+#[derive(Default)]
+struct Pairs {
+    count: [u32; SHIFTS.len() + 1],
+    sum: [f64; SHIFTS.len() + 1],
+    squares: [f64; SHIFTS.len() + 1],
+    products: [f64; SHIFTS.len() + 1],
 }
 
-fn mirror_correlation(likeness: &[f32], width: usize, centre: usize) -> f64 {
-    let (mut pairs, mut sum, mut squares, mut products) = (0u32, 0.0f64, 0.0f64, 0.0f64);
+/// The correlation of a section with its mirror image for each of [`SHIFTS`].
+#[multiversion(targets("x86_64+avx2"))]
+fn mirror_correlations(likeness: &[f32], width: usize) -> [f64; SHIFTS.len()] {
+    let mut pairs = Pairs::default();
+    let first = COLUMNS.saturating_add_signed(SHIFTS[0]);
     for row in likeness.chunks_exact(width) {
         for d in 0..=HALF_WIDTH {
-            let (l, r) = (row[centre + d], row[centre - d]);
-            if l.is_nan() || r.is_nan() {
+            let (left, right) = (&row[first + d..], &row[first - d..]);
+            let (Some(left), Some(right)) = (left.first_chunk(), right.first_chunk()) else {
                 continue;
-            }
-            let (l, r) = (f64::from(l), f64::from(r));
-            // The middle column is its own mirror image and counts once.
-            let times = if d == 0 { 0.5 } else { 1.0 };
-            pairs += if d == 0 { 1 } else { 2 };
-            sum += times * (l + r);
-            squares += times * (l * l + r * r);
-            products += times * 2.0 * l * r;
+            };
+            pairs.add(left, right, d == 0);
         }
     }
-    if f64::from(pairs) <= MIN_PAIRS * (ROWS * (2 * HALF_WIDTH + 1)) as f64 {
-        return f64::NAN;
+    std::array::from_fn(|n| {
+        let count = f64::from(pairs.count[n]);
+        if count <= MIN_PAIRS * (ROWS * (2 * HALF_WIDTH + 1)) as f64 {
+            return f64::NAN;
+        }
+        let mean = pairs.sum[n] / count;
+        (pairs.products[n] / count - mean * mean)
+            / (pairs.squares[n] / count - mean * mean).max(1e-4)
+    })
+}
+
+impl Pairs {
+    #[allow(clippy::inline_always, reason = "becomes part of a loop compiled for AVX2")]
+    #[inline(always)]
+    fn add(
+        &mut self,
+        left: &[f32; SHIFTS.len() + 1],
+        right: &[f32; SHIFTS.len() + 1],
+        middle: bool,
+    ) {
+        // The middle column is its own mirror image and counts once.
+        let (times, both) = if middle { (0.5, 1) } else { (1.0, 2) };
+        for lane in 0..=SHIFTS.len() {
+            // Without a branch: what is out of view adds nothing.
+            let seen = !left[lane].is_nan() && !right[lane].is_nan();
+            let l = f64::from(if seen { left[lane] } else { 0.0 });
+            let r = f64::from(if seen { right[lane] } else { 0.0 });
+            self.count[lane] += if seen { both } else { 0 };
+            self.sum[lane] += times * (l + r);
+            self.squares[lane] += times * (l * l + r * r);
+            self.products[lane] += times * 2.0 * l * r;
+        }
     }
-    let n = f64::from(pairs);
-    let mean = sum / n;
-    (products / n - mean * mean) / (squares / n - mean * mean).max(1e-4)
 }
 
 #[cfg(test)]
@@ -205,8 +238,9 @@ mod tests {
                 odd[row * width + COLUMNS + d] = 1.0;
             }
         }
-        assert!((mirror_correlation(&even, width, COLUMNS) - 1.0).abs() < 1e-9);
-        assert!(mirror_correlation(&odd, width, COLUMNS) < 0.0);
-        assert!(mirror_correlation(&vec![f32::NAN; ROWS * width], width, COLUMNS).is_nan());
+        let unshifted = |likeness: &[f32]| mirror_correlations(likeness, width)[SHIFTS.len() / 2];
+        assert!((unshifted(&even) - 1.0).abs() < 1e-9);
+        assert!(unshifted(&odd) < 0.0);
+        assert!(unshifted(&vec![f32::NAN; ROWS * width]).is_nan());
     }
 }

@@ -12,6 +12,7 @@ pub use name::name;
 use super::coarse::Coarse;
 use super::ribs;
 use crate::anatomy::model::Anatomy;
+use crate::geometry::{ContinuousIndex, Grid, VoxelIndex};
 use crate::kernels::BitMask;
 use crate::volume::Volume;
 
@@ -32,7 +33,41 @@ pub fn look(anatomy: &mut Anatomy, volume: &Volume<i16>, coarse: &Coarse) {
 
 /// A mask on the grid of the series, asked at the coarse voxels.
 fn on_coarse(mask: &BitMask, volume: &Volume<i16>, coarse: &Coarse) -> BitMask {
-    BitMask::from_fn(coarse.hu.size(), |i, j, k| {
-        volume.grid.nearest(coarse.place(i, j, k)).is_some_and(|at| mask.at(at.i, at.j, at.k))
+    let native = &volume.grid;
+    let size = coarse.hu.size();
+    let Some([along_i, along_j, along_k]) = nearest_along(native, &coarse.grid) else {
+        return BitMask::from_fn(size, |i, j, k| {
+            native.nearest(coarse.place(i, j, k)).is_some_and(|at| mask.at(at.i, at.j, at.k))
+        });
+    };
+    BitMask::from_fn(size, |i, j, k| match (along_i[i], along_j[j], along_k[k]) {
+        (Some(i), Some(j), Some(k)) => mask.at(i, j, k),
+        _ => false,
     })
+}
+
+/// For each i, j, k of one grid the nearest i, j, k of another along the same axes, `None` outside;
+/// `None` when their axes differ.
+fn nearest_along(native: &Grid, coarse: &Grid) -> Option<[Vec<Option<usize>>; 3]> {
+    for axis in 0..3 {
+        let step = coarse.step(axis);
+        let ContinuousIndex { i, j, k } = native.vector_to_index(step);
+        for other in (0..3).filter(|&other| other != axis) {
+            if [step.x(), step.y(), step.z()][other] != 0.0 || [i, j, k][other] != 0.0 {
+                return None;
+            }
+        }
+    }
+    Some([0, 1, 2].map(|axis| {
+        let along = |n: usize| {
+            let mut at = [0; 3];
+            at[axis] = n;
+            let [i, j, k] = at;
+            let c = native.to_index(coarse.voxel_to_lps(VoxelIndex { i, j, k }));
+            let nearest = libm::round([c.i, c.j, c.k][axis]);
+            let inside = nearest >= 0.0 && nearest < native.size()[axis] as f64;
+            inside.then_some(nearest as usize)
+        };
+        (0..coarse.size()[axis]).map(along).collect()
+    }))
 }

@@ -129,18 +129,19 @@ fn take_column(map: &mut Map<'_>, column: &Column, ribs: &FoundRibs) {
     let (low, high) = heights.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (z, step)| {
         (low.min(z - 0.5 * step), high.max(z + 0.6 * step))
     });
-    for offset in map.bone.offsets() {
+    let in_column = map.bone.filter_map_offsets(|offset| {
         let p = map.place(offset);
         let local = column.beside_canal(p);
         let (aside, ahead, behind) = COLUMN_MM;
-        if p.z() > low
+        let inside = p.z() > low
             && p.z() < high
             && local.u.abs() < aside
             && local.v < ahead
-            && local.v > behind
-        {
-            map.column.insert(offset);
-        }
+            && local.v > behind;
+        inside.then_some(offset)
+    });
+    for offset in in_column {
+        map.column.insert(offset);
     }
     for &offset in &ribs.processes {
         map.column.insert(offset);
@@ -169,13 +170,14 @@ fn label_ribs(map: &mut Map<'_>, column: &Column, vertebrae: &[Vertebra], ribs: 
     let mut domain = map.free();
     let lowest =
         seeds.iter().map(|&(offset, _)| map.place(offset).z()).fold(f64::INFINITY, f64::min);
-    for offset in map.bone.offsets() {
+    let not_ribs = map.bone.filter_map_offsets(|offset| {
         let p = map.place(offset);
         let local = column.beside_canal(p);
         let sternum = local.u.abs() < STERNUM_MM.0 && local.v > STERNUM_MM.1;
-        if sternum || p.z() < lowest - 80.0 {
-            domain.remove(offset);
-        }
+        (sternum || p.z() < lowest - 80.0).then_some(offset)
+    });
+    for offset in not_ribs {
+        domain.remove(offset);
     }
     for (offset, label) in cheapest_owner(&domain, &seeds, |_| 10) {
         map.labels[offset] = u8::try_from(label).unwrap_or(0);
@@ -306,7 +308,9 @@ fn label_rest(map: &mut Map<'_>, column: &Column, vertebrae: &[Vertebra]) {
 fn finish(map: &Map<'_>, vertebrae: &[Vertebra]) -> Bones {
     let size = map.coarse.hu.size();
     let mut sums = vec![(0.0, 0.0, 0.0, 0.0); map.names.len()];
-    for (offset, &label) in map.labels.iter().enumerate() {
+    // Nothing but bone is labelled.
+    for offset in map.bone.offsets() {
+        let label = map.labels[offset];
         if let Some(sum) = usize::from(label).checked_sub(1).and_then(|at| sums.get_mut(at)) {
             let p = map.place(offset);
             *sum = (sum.0 + p.x(), sum.1 + p.y(), sum.2 + p.z(), sum.3 + 1.0);
