@@ -104,3 +104,25 @@ fn a_case_of_a_population_is_the_same_for_the_same_seed_and_stays_in_its_spectru
     }
     assert_ne!(phantom::cohort_case(5, 1), phantom::cohort_case(6, 1));
 }
+
+#[test]
+fn a_patient_who_lies_turned_by_45_degrees_is_found_as_one_who_lies_straight() {
+    let found = |turn_deg: f64| -> Vec<bool> {
+        let spec = Spec { turn_deg, ..Spec::built_in("ct_lumbar_normal").unwrap() };
+        let made = phantom::generate(&spec).unwrap();
+        let Image::Ct(volume) = made.image() else { panic!("a CT phantom is CT") };
+        let anatomy = osteoflag::anatomy::ct::find(&volume);
+        made.truth
+            .vertebrae
+            .iter()
+            .map(|truth| {
+                anatomy.vertebrae.iter().any(|v| v.centroid.distance(truth.centroid_lps_mm) < 10.0)
+            })
+            .collect()
+    };
+    let straight = found(0.0);
+    assert!(straight.iter().filter(|&&hit| hit).count() >= 6, "{straight:?}");
+    for turn in [-45.0, 45.0] {
+        assert_eq!(found(turn), straight, "turned by {turn} degrees");
+    }
+}

@@ -9,7 +9,7 @@
 //! ([`outline`]) and quadratic endplates ([`endplates`]).
 //!
 //! # Limits
-//! Myelography, laminectomy, metal and a patient turned by more than about 55 degrees are not covered.
+//! Myelography, laminectomy, metal and a patient turned by more than about 60 degrees are not covered.
 
 mod body;
 mod body_volume;

@@ -296,3 +296,63 @@ fn pedicle(hu: &Straightened) -> Vec<f64> {
         .map(|s| ((raw[s] - level[s]) / (libm::sqrt(spread[s]) + 1e-3)).clamp(-1.6, 1.6))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::{Frame, Grid, LpsPoint, LpsVector, VoxelIndex};
+    use crate::volume::{Validity, Volume};
+
+    /// Spacing of the vertebrae, mm, and the stretch of each that holds the pedicle.
+    const SPACING: usize = 24;
+    const PEDICLE: std::ops::Range<usize> = 10..19;
+
+    /// A canal with a wall 9 mm to either side at the pedicles, marrow darker than muscle behind it,
+    /// and ribs at the foramina, denser than any wall.
+    fn canal(length: usize) -> Straightened {
+        let grid = Grid::new(
+            [101, 101, length],
+            LpsPoint::new(-50.0, -50.0, 0.0),
+            LpsVector::LEFT,
+            LpsVector::ANTERIOR * -1.0,
+            LpsVector::HEAD,
+        )
+        .unwrap();
+        let voxels = (0..grid.len())
+            .map(|n| {
+                let index = VoxelIndex { i: n % 101, j: n / 101 % 101, k: n / (101 * 101) };
+                let p = grid.voxel_to_lps(index);
+                let at_pedicle = PEDICLE.contains(&(index.k % SPACING));
+                match (at_pedicle, p.x().abs()) {
+                    (true, 9.0..=11.0) => 300,
+                    (true, 12.0..=20.0) => -20,
+                    (false, 16.0..=20.0) => 600,
+                    _ => 40,
+                }
+            })
+            .collect();
+        let frames: Vec<Frame> = (0..length)
+            .map(|s| Frame {
+                origin: LpsPoint::new(0.0, 0.0, s as f64),
+                up: LpsVector::HEAD,
+                anterior: LpsVector::ANTERIOR,
+                left: LpsVector::LEFT,
+            })
+            .collect();
+        Straightened::new(&Volume { grid, voxels, validity: Validity::default() }, &frames)
+    }
+
+    #[test]
+    fn a_pedicle_with_dark_marrow_is_told_from_a_foramen_with_a_rib_beside_it() {
+        let signal = pedicle(&canal(96));
+        let share = |wanted: bool| {
+            let values: Vec<f64> = (SPACING..72)
+                .filter(|s| PEDICLE.contains(&(s % SPACING)) == wanted)
+                .map(|s| signal[s])
+                .collect();
+            values.iter().sum::<f64>() / values.len() as f64
+        };
+        assert!(share(true) > 0.6, "pedicles {}", share(true));
+        assert!(share(false) < -0.3, "foramina {}", share(false));
+    }
+}
