@@ -10,6 +10,7 @@ use crate::geometry::{LpsPoint, VoxelIndex};
 use crate::terms::FeatureId;
 
 mod bad_files;
+mod kinds;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
