@@ -200,11 +200,13 @@ fn a_setting_that_changes_what_is_looked_at_needs_the_pixels_and_says_so() {
     let run = case.evaluate(&truth, &sweep).code(2);
     assert!(stderr(&run).contains("--images"), "{}", stderr(&run));
     let images = fixture("ct_lumbar");
-    let more: Vec<&str> = sweep.iter().copied().chain(["--images", images.to_str().unwrap()]).collect();
+    let more: Vec<&str> =
+        sweep.iter().copied().chain(["--images", images.to_str().unwrap()]).collect();
     let run = case.evaluate(&truth, &more).success();
     assert!(stdout(&run).contains("120"), "{}", stdout(&run));
     let other = fixture("mr_t1_lumbar");
-    let wrong: Vec<&str> = sweep.iter().copied().chain(["--images", other.to_str().unwrap()]).collect();
+    let wrong: Vec<&str> =
+        sweep.iter().copied().chain(["--images", other.to_str().unwrap()]).collect();
     let run = case.evaluate(&truth, &wrong).code(2);
     assert!(stderr(&run).contains("is not there"), "{}", stderr(&run));
 }

@@ -81,7 +81,8 @@ fn every_lesion_changes_its_place_the_right_way_and_nothing_far_away() {
         let site = LesionSite::Body;
         let at_wall = matches!(kind, Kind::PosteriorWallBreach { .. } | Kind::EpiduralMass { .. });
         let beside = matches!(kind, Kind::ParavertebralMass { .. });
-        let centre = if at_wall { [0.0, -1.0, 0.0] } else { [f64::from(u8::from(beside)), 0.1, 0.1] };
+        let centre =
+            if at_wall { [0.0, -1.0, 0.0] } else { [f64::from(u8::from(beside)), 0.1, 0.1] };
         let lesion = Lesion { level: Level::L3, kind, place: centre, radius_mm: 11.0, site };
         let spec = place(modality);
         let before = generate(&spec).unwrap();
@@ -102,7 +103,8 @@ fn lesions_of_pedicle_lamina_and_process_lie_there() {
     let mut centres = Vec::new();
     for site in [LesionSite::Pedicle, LesionSite::Lamina, LesionSite::SpinousProcess] {
         let kind = LesionKind::Lytic { tissue_hu: 50.0 };
-        let lesion = Lesion { level: Level::L3, kind, place: [1.0, 0.0, 0.0], radius_mm: 7.0, site };
+        let lesion =
+            Lesion { level: Level::L3, kind, place: [1.0, 0.0, 0.0], radius_mm: 7.0, site };
         let spec = Spec { slices: Some(2), ..place(Modality::Ct) };
         let made = generate(&Spec { lesions: vec![lesion], ..spec }).unwrap();
         let truth = made.truth.lesions[0].clone();
