@@ -30,9 +30,8 @@ fn bodies_come_from_a_truth_file_a_list_of_points_a_label_map_or_the_anatomy() {
     let folder = tempfile::tempdir().unwrap();
     let series = fixture("ct_lumbar");
     let given = truth(&series);
-    let points: Vec<Value> = given["vertebrae"]
-        .as_array()
-        .unwrap()
+    let bodies = given["vertebrae"].as_array().unwrap();
+    let points: Vec<Value> = bodies
         .iter()
         .filter(|body| body["fraction_in_view"] == 1.0 && body["level"] != "S1")
         .map(|body| body["centroid_lps_mm"].clone())
@@ -45,29 +44,29 @@ fn bodies_come_from_a_truth_file_a_list_of_points_a_label_map_or_the_anatomy() {
         series.join("labels.nii.gz").display().to_string(),
         "anatomy".to_owned(),
     ];
-    for (n, bodies) in sources.iter().enumerate() {
+    for (n, source) in sources.iter().enumerate() {
         let out = folder.path().join(format!("out{n}"));
-        let run = insert(&series, &out, &["--bodies", bodies, "--kinds", "sclerotic"]).success();
+        let run = insert(&series, &out, &["--bodies", source, "--kinds", "sclerotic"]).success();
         let said = stdout(&run);
         assert!(said.contains("drawn from: sclerotic: uniform 40 to 500 HU"), "{said}");
         let made = truth(&out);
         let lesions = made["lesions"].as_array().unwrap();
         let untouched = made["untouched"].as_array().unwrap();
-        assert!(!lesions.is_empty() && untouched.len() >= lesions.len(), "{bodies}: {said}");
-        // A list of other centres does not move the bodies: each lesion lies in a true one.
+        assert!(!lesions.is_empty() && untouched.len() >= lesions.len(), "{source}: {said}");
+        // Wherever the centres came from, each lesion lies in a true body.
         for lesion in lesions {
             let at = |p: &Value| -> Vec<f64> {
                 p.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
             };
             let place = at(&lesion["centroid_lps_mm"]);
-            let nearest = points
+            let nearest = bodies
                 .iter()
-                .map(|p| {
-                    let p = at(p);
+                .map(|body| {
+                    let p = at(&body["centroid_lps_mm"]);
                     place.iter().zip(&p).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
                 })
                 .fold(f64::INFINITY, f64::min);
-            assert!(nearest < 25.0, "{bodies}: {nearest} mm from every body");
+            assert!(nearest < 25.0, "{source}: {nearest} mm from every body");
         }
     }
 }

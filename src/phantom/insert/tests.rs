@@ -221,16 +221,15 @@ fn every_kind_is_painted_the_right_way_into_a_series_that_shows_it() {
     use InsertKind as Kind;
     // 1: brighter than before, -1: darker, 0: both (rims, bulges of bone or tissue).
     let sign = |kind: Kind, contrast: Contrast| match kind {
-        Kind::Sclerotic | Kind::BoneIsland | Kind::EndplateSclerosis | Kind::Osteophyte => 1.0,
         Kind::Lytic | Kind::PosteriorWallLysis | Kind::T1Replacement => -1.0,
-        Kind::StirOedema | Kind::FocalFat => 1.0,
-        Kind::Modic => {
-            if contrast == Contrast::MrT1 {
-                -1.0
-            } else {
-                1.0
-            }
-        }
+        Kind::Modic if contrast == Contrast::MrT1 => -1.0,
+        Kind::Sclerotic
+        | Kind::BoneIsland
+        | Kind::EndplateSclerosis
+        | Kind::Osteophyte
+        | Kind::StirOedema
+        | Kind::FocalFat
+        | Kind::Modic => 1.0,
         Kind::Mixed | Kind::PosteriorWallBreach | Kind::Haemangioma | Kind::SchmorlNode => 0.0,
     };
     let mut painted = std::collections::BTreeSet::new();
@@ -249,9 +248,10 @@ fn every_kind_is_painted_the_right_way_into_a_series_that_shows_it() {
                 let options = options(seed, contrast, vec![kind]);
                 let inserted = insert(study, series, &image, &places, &options).unwrap();
                 let truth = &inserted.truth;
-                let (here, empty) = match kind.is_look_alike() {
-                    true => (&truth.look_alikes, &truth.lesions),
-                    false => (&truth.lesions, &truth.look_alikes),
+                let (here, empty) = if kind.is_look_alike() {
+                    (&truth.look_alikes, &truth.lesions)
+                } else {
+                    (&truth.lesions, &truth.look_alikes)
                 };
                 assert!(empty.is_empty(), "{kind}: a look-alike is no lesion");
                 let changes = mean_changes(&image, &inserted, spec.marrow);
