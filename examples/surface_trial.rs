@@ -1,8 +1,8 @@
-//! The cut-out surfaces of raw CT volumes, for `scripts/evaluate_surfaces.py`.
+//! The cut-out surfaces of CT volumes, for `scripts/evaluate_surfaces.py` and `scripts/evaluate_phantoms.py`.
 //!
-//! `cargo run --example surface_trial -- OUT VOLUME.json ...`: each `<name>.json` (`size`
-//! `[ni, nj, nk]`, `origin`, `step_i`, `step_j`, `step_k` in LPS mm) stands beside `<name>.raw` (int16
-//! Hounsfield units, little endian, `[k][j][i]`; below -1500 is padding). Writes
+//! `cargo run --example surface_trial -- OUT VOLUME ...`: each VOLUME is a folder with one CT series as
+//! DICOM, or `<name>.json` (`size` `[ni, nj, nk]`, `origin`, `step_i`, `step_j`, `step_k` in LPS mm) beside
+//! `<name>.raw` (int16 Hounsfield units, little endian, `[k][j][i]`; below -1500 is padding). Writes
 //! `OUT/<name>.bodies.raw` (one byte per voxel, same order; n for the n-th vertebra) and
 //! `OUT/<name>.surfaces.json` (frames, outlines, endplates and canal sections in LPS mm).
 //! Development only.
@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use osteoflag::anatomy::{Canal, MeasuredLength, Vertebra};
 use osteoflag::geometry::{Frame, LpsPoint, LpsVector};
-use raw_volume::{body_labels, load};
+use raw_volume::{body_labels, load, load_dicom};
 use serde_json::{Value, json};
 
 fn point(p: LpsPoint) -> Value {
@@ -66,6 +66,7 @@ fn vertebra(v: &Vertebra) -> Value {
     json!({
         "id": v.id,
         "level": v.level,
+        "level_candidates": v.level_candidates,
         "centroid_lps_mm": point(v.centroid),
         "fraction_in_view": v.fraction_in_view,
         "confidence": v.confidence,
@@ -98,9 +99,9 @@ fn main() {
     let out = PathBuf::from(arguments.next().unwrap());
     std::fs::create_dir_all(&out).unwrap();
     for argument in arguments {
-        let json = PathBuf::from(argument);
-        let name = json.file_stem().unwrap().to_string_lossy().into_owned();
-        let volume = load(&json);
+        let path = PathBuf::from(argument);
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let volume = if path.is_dir() { load_dicom(&path) } else { load(&path) };
         let anatomy = osteoflag::anatomy::ct::find(&volume);
         std::fs::write(out.join(format!("{name}.bodies.raw")), body_labels(&anatomy, &volume.grid))
             .unwrap();

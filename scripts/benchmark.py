@@ -152,6 +152,23 @@ VERTEBRA_HEAD = [
     "| set | scans | patients | bodies | found | false | with a level | identified (VerSe) | level right / wrong |",
     "|---|---|---|---|---|---|---|---|---|",
 ]
+SCAN_HEAD = [
+    "| set | scan | bodies | found | false | level right / wrong / not named | missed |",
+    "|---|---|---|---|---|---|---|",
+]
+
+
+def scan_lines(name, evaluation):
+    """Scans with a missed, false or misnamed vertebra."""
+    lines = []
+    for case in evaluation["cases"]:
+        v = case["vertebrae"]
+        if v and (v["missed"] or v["false_vertebrae"] or v["level_wrong"]):
+            levels = f"{v['level_right']} / {v['level_wrong']} / {v['level_not_named']}"
+            lines.append(f"| {name} | {case['name']} | {v['expected']} | {v['found']} | {v['false_vertebrae']} | {levels} | {' '.join(v['missed'])} |")
+    return lines
+
+
 STATES = ("found", "only_indeterminate", "not_assessed", "absent", "no_vertebra", "no_answer", "no_result")
 LESION_HEAD = [
     "| feature | lesions | " + " | ".join(state.replace("_", " ") for state in STATES) + " | sensitivity (95 %) | false per scan (95 %) |",
@@ -234,7 +251,10 @@ def page(sets, refused, left_out, phantoms, seeds, work, has_data):
         out += [f"- {name}: {why}" for name, why in sorted(set(refused + left_out))]
     out += ["", "## Vertebrae", "", *VERTEBRA_HEAD]
     out += [vertebra_line(name, evaluation) for name, evaluation in sets]
-    out += ["", "Found: within 10 mm, one to one, of a body at least half in view.", ""]
+    out += ["", "Found: within 10 mm, one to one, of a body at least half in view. Scans with a missed, false or misnamed vertebra (the copies of a",
+            "real scan have its vertebrae and are not listed again):", "", *SCAN_HEAD]
+    out += [line for name, evaluation in sets if name in ("phantoms", "untouched") for line in scan_lines(name, evaluation)]
+    out += [""]
     for name, evaluation in sets:
         if name == "untouched":
             out += ["## Findings in the untouched series", "", *LESION_HEAD, *lesion_lines(evaluation), ""]

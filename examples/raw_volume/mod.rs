@@ -1,4 +1,4 @@
-//! Raw CT volumes of the development examples.
+//! CT volumes of the development examples: raw files, or folders of DICOM.
 
 #![allow(dead_code, reason = "each example uses a part of it")]
 
@@ -7,7 +7,8 @@ use std::path::Path;
 use osteoflag::anatomy::Anatomy;
 use osteoflag::geometry::{Grid, LpsPoint, LpsVector};
 use osteoflag::kernels::BitMask;
-use osteoflag::volume::{Validity, Volume};
+use osteoflag::volume::{Image, LoadLimits, Validity, Volume};
+use osteoflag::{discover, series};
 use serde_json::Value;
 
 /// Below this HU a voxel of the development volumes is padding.
@@ -47,6 +48,18 @@ pub fn load(json: &Path) -> Volume<i16> {
     let validity =
         Validity { padding: (!padding.is_empty()).then_some(padding), ..Validity::default() };
     Volume { grid, voxels, validity }
+}
+
+/// The only CT series of a folder of DICOM.
+pub fn load_dicom(folder: &Path) -> Volume<i16> {
+    let files = discover::discover(folder).unwrap().files;
+    let intake = series::read(&files, &|_| {});
+    let all: Vec<_> = intake.studies.iter().flat_map(|study| &study.series).collect();
+    assert_eq!(all.len(), 1, "{}: one series is wanted", folder.display());
+    match osteoflag::volume::load(all[0], &LoadLimits { max_bytes: 4 << 30 }).unwrap().image {
+        Image::Ct(volume) => volume,
+        Image::Mr { .. } => panic!("{}: no CT", folder.display()),
+    }
 }
 
 /// One byte for each voxel, `[k][j][i]`: n for the n-th vertebra's body, 0 outside.

@@ -210,7 +210,10 @@ pub fn name_levels(chain: &[Link], anchors: &[Anchor]) -> ChainLevels {
         let at = isize::try_from(at).unwrap_or(isize::MAX);
         let support = support(&strong, &agreement, at);
         let best = order[0];
-        let named = support != Support::None
+        // Where a variant is the likeliest the count is open: it is a candidate, never a name.
+        let usual = !matches!(level_of(best), Level::L6 | Level::T13);
+        let named = usual
+            && support != Support::None
             && support != Support::Contradicted
             && marginal[best] >= LEAST_MARGINAL
             && count_carries(chain, &strong, &agreement, at);

@@ -56,6 +56,17 @@ fn a_single_anchor_names_with_its_neighbours_kept_and_says_so() {
 }
 
 #[test]
+fn a_vertebra_below_l5_that_looks_lumbar_is_a_candidate_for_l6_and_never_named_so() {
+    let mut chain = chain_from(Level::S1, 9, 1.0);
+    chain[0].section = Some(SpineSection::Lumbar);
+    // Counted down from the last rib; nobody saw the sacrum.
+    let found = name_levels(&chain, &[anchor(AnchorKind::LastRib, 6, 0.95)]);
+    assert_eq!(found.levels[1], Some(Level::L5));
+    assert_eq!(found.candidates[0][0], Level::L6, "{:?}", found.candidates[0]);
+    assert_eq!(found.levels[0], None);
+}
+
+#[test]
 fn an_anchor_just_beyond_the_chain_counts() {
     let chain = chain_from(Level::C7, 5, 1.05);
     let found = name_levels(&chain, &[anchor(AnchorKind::Axis, 5, 0.9)]);

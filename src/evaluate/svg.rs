@@ -153,6 +153,16 @@ fn interval(estimate: &super::Estimate) -> String {
     }
 }
 
+/// The points with one more at the end of the axis: beyond the last limit more false findings would
+/// be allowed than there are, so that sensitivity stays (LUNA16 reads its curves on likewise).
+fn read_on(mut points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    let end = super::RATES[super::RATES.len() - 1];
+    if let Some(&(_, sensitivity)) = points.last().filter(|(rate, _)| *rate < end) {
+        points.push((end, sensitivity));
+    }
+    points
+}
+
 /// File name and text of each picture: `froc.svg` and `roc.svg`. A picture without a curve says so
 /// in its title.
 pub fn pictures(evaluation: &Evaluation) -> Vec<(&'static str, String)> {
@@ -165,6 +175,13 @@ pub fn pictures(evaluation: &Evaluation) -> Vec<(&'static str, String)> {
                 colours.len() - 1
             });
         let indeterminate = curve.findings == Tier::PresentAndIndeterminate;
+        // Where no indeterminate finding changes anything the second line would hide the first.
+        let present = evaluation.lesions.froc.iter().find(|other| {
+            other.feature == curve.feature && other.findings != Tier::PresentAndIndeterminate
+        });
+        if indeterminate && present.is_some_and(|other| other.froc.points == curve.froc.points) {
+            continue;
+        }
         let which = if indeterminate { ", with indeterminate" } else { "" };
         lines.push(Line {
             name: format!(
@@ -173,15 +190,16 @@ pub fn pictures(evaluation: &Evaluation) -> Vec<(&'static str, String)> {
                 curve.froc.lesions,
                 interval(&curve.froc.mean_sensitivity)
             ),
-            // Lines end where the last limit ends; LUNA16 reads them on at that height.
-            points: curve.froc.points.iter().map(|p| (p.false_per_scan, p.sensitivity)).collect(),
+            points: read_on(
+                curve.froc.points.iter().map(|p| (p.false_per_scan, p.sensitivity)).collect(),
+            ),
             dashed: indeterminate,
             colour,
         });
     }
     let empty = |lines: &[Line]| if lines.is_empty() { " (no lesions to draw)" } else { "" };
     let x = Axis {
-        title: "false findings per scan".to_owned(),
+        title: "false findings per scan (level beyond the last limit)".to_owned(),
         ticks: super::RATES.to_vec(),
         logarithmic: true,
     };
@@ -240,5 +258,11 @@ mod tests {
         let svg = plot("a & b", &x, &shares("y"), &[line]);
         assert!(svg.contains("&lt;script&gt;</text>") && svg.contains("a &amp; b"));
         assert!(svg.contains("M62.00 310.00L620.00 34.00"), "{svg}");
+    }
+    #[test]
+    fn a_froc_curve_is_read_on_to_the_end_of_its_axis_and_never_back() {
+        assert_eq!(read_on(vec![(0.0, 0.0), (0.5, 0.4)]), [(0.0, 0.0), (0.5, 0.4), (8.0, 0.4)]);
+        assert_eq!(read_on(vec![(0.0, 0.0), (9.0, 0.4)]), [(0.0, 0.0), (9.0, 0.4)]);
+        assert!(read_on(vec![]).is_empty());
     }
 }

@@ -35,7 +35,7 @@ fn lesion(level: Level, kind: LesionKind, place: [f64; 3], radius_mm: f64) -> Le
 
 impl Spec {
     /// Names of the built-in studies, with what they show.
-    pub const BUILT_IN: [(&'static str, &'static str); 17] = [
+    pub const BUILT_IN: [(&'static str, &'static str); 21] = [
         (
             "ct_thoracolumbar",
             "CT, T1 to S1, 512 x 512 x 300 voxels, 1.75 mm; two sclerotic lesions",
@@ -62,6 +62,16 @@ impl Spec {
         ("mr_stir_lumbar", "the same patient on STIR"),
         ("mr_in_phase_lumbar", "the same patient, fat and water in phase"),
         ("mr_opposed_phase_lumbar", "the same patient, fat and water opposed"),
+        (
+            "mr_t1_lesions",
+            "sagittal T1, T11 to S1: marrow replaced in part and wholly, epidural and paravertebral mass, oedema",
+        ),
+        ("mr_stir_lesions", "the same patient on STIR"),
+        (
+            "mr_t1_look_alikes",
+            "sagittal T1, T11 to S1: Modic 1 to 3, focal fat, red marrow, haemangioma, Schmorl node, old wedge",
+        ),
+        ("mr_stir_look_alikes", "the same patient on STIR"),
     ];
 
     /// The built-in study of that name.
@@ -95,6 +105,12 @@ impl Spec {
             "mr_in_phase_lumbar" => Self { modality: Modality::MrInPhase, ..Self::mr_t1_lumbar() },
             "mr_opposed_phase_lumbar" => {
                 Self { modality: Modality::MrOpposedPhase, ..Self::mr_t1_lumbar() }
+            }
+            "mr_t1_lesions" => Self::mr_t1_lesions(),
+            "mr_stir_lesions" => Self { modality: Modality::MrStir, ..Self::mr_t1_lesions() },
+            "mr_t1_look_alikes" => Self::mr_t1_look_alikes(),
+            "mr_stir_look_alikes" => {
+                Self { modality: Modality::MrStir, ..Self::mr_t1_look_alikes() }
             }
             _ => return None,
         };
@@ -410,6 +426,57 @@ impl Spec {
                 34.0,
             )],
             ..Self::ct_lumbar()
+        }
+    }
+    /// Sagittal MR with a lesion of every kind that MR shows.
+    pub fn mr_t1_lesions() -> Self {
+        let replaced = |signal_share| LesionKind::T1Replacement { signal_share };
+        Self {
+            name: "mr_t1_lesions".to_owned(),
+            levels: levels(Level::T11, Level::S1),
+            size: [256, 256],
+            lesions: vec![
+                lesion(Level::T11, replaced(0.6), [0.3, 0.2, 0.1], 8.0),
+                lesion(Level::T12, replaced(0.45), [0.0, 0.0, 0.0], 34.0),
+                lesion(Level::L1, LesionKind::Oedema { water_share: 0.6 }, [0.0, 0.2, 0.3], 13.0),
+                lesion(
+                    Level::L3,
+                    LesionKind::EpiduralMass { thickness_mm: 5.0 },
+                    [0.1, -1.0, 0.0],
+                    11.0,
+                ),
+                lesion(
+                    Level::L4,
+                    LesionKind::ParavertebralMass { thickness_mm: 14.0 },
+                    [1.0, 0.2, 0.0],
+                    18.0,
+                ),
+            ],
+            ..Self::mr_t1_lumbar()
+        }
+    }
+
+    /// Sagittal MR with every look-alike that only MR tells from a lesion, and no lesion.
+    pub fn mr_t1_look_alikes() -> Self {
+        let alike = |level, kind, place, radius_mm| LookAlike { level, kind, place, radius_mm };
+        Self {
+            name: "mr_t1_look_alikes".to_owned(),
+            deformities: vec![Deformity {
+                level: Level::T11,
+                kind: DeformityKind::Wedge,
+                loss: 0.3,
+            }],
+            lesions: vec![],
+            look_alikes: vec![
+                alike(Level::T12, LookAlikeKind::FocalFat, [0.2, 0.1, 0.1], 7.0),
+                alike(Level::L1, LookAlikeKind::RedMarrow, [0.0, 0.1, -0.1], 9.0),
+                alike(Level::L1, LookAlikeKind::SchmorlNode, [0.0, -0.1, 0.0], 6.0),
+                alike(Level::L2, LookAlikeKind::Haemangioma, [-0.2, 0.1, 0.0], 9.0),
+                alike(Level::L3, LookAlikeKind::ModicThree, [0.0, 0.3, 0.0], 6.0),
+                alike(Level::L4, LookAlikeKind::ModicTwo, [0.0, 0.3, 0.0], 7.0),
+                alike(Level::L5, LookAlikeKind::ModicOne, [0.0, 0.2, 0.0], 7.0),
+            ],
+            ..Self::mr_t1_lesions()
         }
     }
 }

@@ -10,16 +10,13 @@ use super::marrow;
 use super::scene::Scene;
 use super::skeleton::{DENS_MM, Segment};
 use super::spec::{Lesion, LesionKind, LesionSite, Spec};
+use crate::anatomy::HEIGHT_PLACE;
 use crate::geometry::{Grid, LpsPoint};
 use crate::terms::{FeatureId, Level};
 use crate::units::rounded;
 
 /// Pitch of the points by which volumes and centroids are counted, mm.
 const PITCH_MM: f64 = 1.0;
-
-/// Where the front and back heights are taken, as a share of the half depth: further out the
-/// walls' own hollow ends them before the endplates do.
-const RIM: f64 = 0.7;
 
 /// The truth of one series. Field names are those of the truth files of the development data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,15 +64,18 @@ pub struct TrueVertebra {
     pub deformities: Vec<(String, f64)>,
 }
 
-/// Sizes of a body, mm, between its outer surfaces in its own axes.
+/// Sizes of a body, mm, between its outer surfaces in its own axes. Heights are taken where the
+/// anatomy takes them ([`crate::anatomy::BodyMeasurements`]), so that both are of the same thing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BodySizes {
-    /// Height in the midline, at 70 % of the way from the middle to the front wall.
+    /// Height in the midline, at [`HEIGHT_PLACE`] of the way from the middle to the front wall at
+    /// mid height.
     pub anterior_height_mm: f64,
-    /// Height in the middle.
+    /// Height in the midline, half way from the front wall to the back wall.
     pub middle_height_mm: f64,
-    /// Height in the midline, at 70 % of the way from the middle to the back wall.
+    /// Height in the midline, at [`HEIGHT_PLACE`] of the way from the middle to the back wall at
+    /// mid height.
     pub posterior_height_mm: f64,
     /// Front to back in the midline: at mid height, and at 80 % of the way to each endplate.
     pub middle_depth_mm: f64,
@@ -177,7 +177,10 @@ fn body_sizes(scene: &Scene<'_>, segment: &Segment) -> BodySizes {
     let both = |from: DVec3, axis: DVec3| {
         mm(reach(scene, segment, from, axis) + reach(scene, segment, from, -axis))
     };
-    let height = |v: f64| both(DVec3::new(0.0, v * half.y, 0.0), DVec3::Z);
+    let front = reach(scene, segment, DVec3::ZERO, DVec3::Y);
+    let back = reach(scene, segment, DVec3::ZERO, -DVec3::Y);
+    let place = |share: f64| 0.5 * (front - back) + share * 0.5 * (front + back);
+    let height = |share: f64| both(DVec3::new(0.0, place(share), 0.0), DVec3::Z);
     let depth = |s: f64| both(DVec3::new(0.0, 0.0, s * half.z), DVec3::Y);
     let width = |s: f64| both(DVec3::new(0.0, 0.0, s * half.z), DVec3::X);
     let canal = DVec3::new(0.0, -half.y - 0.5 * segment.canal[1], 0.0);
@@ -194,9 +197,9 @@ fn body_sizes(scene: &Scene<'_>, segment: &Segment) -> BodySizes {
         n.to_array().map(|x| rounded(x, 4))
     };
     BodySizes {
-        anterior_height_mm: height(RIM),
+        anterior_height_mm: height(HEIGHT_PLACE),
         middle_height_mm: height(0.0),
-        posterior_height_mm: height(-RIM),
+        posterior_height_mm: height(-HEIGHT_PLACE),
         middle_depth_mm: depth(0.0),
         upper_depth_mm: depth(0.8),
         lower_depth_mm: depth(-0.8),

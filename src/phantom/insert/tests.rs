@@ -4,7 +4,7 @@ use std::path::Path;
 use strum::IntoEnumIterator;
 
 use super::*;
-use crate::phantom::{Spec, generate};
+use crate::phantom::{Modality, Spec, generate};
 use crate::series::Intake;
 use crate::terms::FeatureId;
 use crate::volume::{LoadLimits, load, read_label_map};
@@ -22,8 +22,12 @@ fn read(folder: &Path) -> Intake {
 
 /// A phantom without lesions as files, and where its bodies are.
 fn healthy(mr: bool, folder: &Path) -> (Spec, Vec<BodyPlace>, Vec<u8>) {
-    let base = if mr { Spec::mr_t1_lumbar() } else { Spec::ct_lumbar() };
-    let spec = Spec { lesions: Vec::new(), ..base };
+    healthy_on(if mr { Modality::MrT1 } else { Modality::Ct }, folder)
+}
+
+fn healthy_on(modality: Modality, folder: &Path) -> (Spec, Vec<BodyPlace>, Vec<u8>) {
+    let base = if modality.is_ct() { Spec::ct_lumbar() } else { Spec::mr_t1_lumbar() };
+    let spec = Spec { modality, lesions: Vec::new(), ..base };
     let phantom = generate(&spec).unwrap();
     crate::phantom::write(&phantom, folder).unwrap();
     let places = phantom.truth.vertebrae.iter().map(|vertebra| BodyPlace {
@@ -196,6 +200,77 @@ fn a_kind_that_the_contrast_does_not_show_is_refused() {
     let options = options(1, Contrast::Ct, vec![InsertKind::StirOedema]);
     let refused = try_made(folder.path(), &places, &options).unwrap_err();
     assert!(refused.to_string().contains("these can: sclerotic"), "{refused}");
+}
+
+/// Mean change of the voxels of each lesion, over the marrow's value.
+fn mean_changes(image: &Image, inserted: &Inserted, marrow: f64) -> Vec<f64> {
+    let count = inserted.truth.lesions.len() + inserted.truth.look_alikes.len();
+    let mut sums = vec![(0.0, 0.0); count];
+    for (offset, &label) in inserted.labels.iter().enumerate() {
+        if label > 0 {
+            let (sum, voxels) = &mut sums[usize::from(label) - 1];
+            *sum += f64::from(inserted.values[offset]) - image.value(offset);
+            *voxels += 1.0;
+        }
+    }
+    sums.into_iter().map(|(sum, voxels)| sum / f64::max(voxels, 1.0) / marrow).collect()
+}
+
+#[test]
+fn every_kind_is_painted_the_right_way_into_a_series_that_shows_it() {
+    use InsertKind as Kind;
+    // 1: brighter than before, -1: darker, 0: both (rims, bulges of bone or tissue).
+    let sign = |kind: Kind, contrast: Contrast| match kind {
+        Kind::Lytic | Kind::PosteriorWallLysis | Kind::T1Replacement => -1.0,
+        Kind::Modic if contrast == Contrast::MrT1 => -1.0,
+        Kind::Sclerotic
+        | Kind::BoneIsland
+        | Kind::EndplateSclerosis
+        | Kind::Osteophyte
+        | Kind::StirOedema
+        | Kind::FocalFat
+        | Kind::Modic => 1.0,
+        Kind::Mixed | Kind::PosteriorWallBreach | Kind::Haemangioma | Kind::SchmorlNode => 0.0,
+    };
+    let mut painted = std::collections::BTreeSet::new();
+    for (modality, contrast) in [
+        (Modality::Ct, Contrast::Ct),
+        (Modality::MrT1, Contrast::MrT1),
+        (Modality::MrStir, Contrast::MrFluid),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (spec, places, _) = healthy_on(modality, folder.path());
+        let intake = read(folder.path());
+        let (study, series) = (&intake.studies[0], &intake.studies[0].series[0]);
+        let image = load(series, &LIMITS).unwrap().image;
+        for kind in InsertKind::iter().filter(|kind| kind.is_shown_by(contrast)) {
+            for seed in 1..4 {
+                let options = options(seed, contrast, vec![kind]);
+                let inserted = insert(study, series, &image, &places, &options).unwrap();
+                let truth = &inserted.truth;
+                let (here, empty) = if kind.is_look_alike() {
+                    (&truth.look_alikes, &truth.lesions)
+                } else {
+                    (&truth.lesions, &truth.look_alikes)
+                };
+                assert!(empty.is_empty(), "{kind}: a look-alike is no lesion");
+                let changes = mean_changes(&image, &inserted, spec.marrow);
+                for (one, change) in here.iter().zip(changes) {
+                    let [low, high] = kind.drawn_from().0;
+                    // Modic says how it was drawn on T1; on STIR it is turned round.
+                    let turned = kind == Kind::Modic && contrast == Contrast::MrFluid;
+                    assert!(turned || (low..=high).contains(&one.contrast), "{one:?}");
+                    assert_eq!(one.kind, kind.to_string());
+                    let right = change * sign(kind, contrast);
+                    assert!(right >= 0.0, "{kind} on {contrast}: {change} of the marrow");
+                    painted.insert(kind);
+                }
+            }
+        }
+    }
+    let missing: Vec<String> =
+        InsertKind::iter().filter(|k| !painted.contains(k)).map(|k| k.to_string()).collect();
+    assert!(missing.is_empty(), "never placed: {missing:?}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::geometry::{LpsPoint, VoxelIndex};
 use crate::terms::FeatureId;
 
 mod bad_files;
+mod kinds;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
@@ -344,10 +345,10 @@ fn true_heights_follow_the_table_and_the_deformity() {
     // Published posterior height of L3 is 23.8 mm; 2 % spread, hollow and roughness are about 1 mm.
     assert!((before.posterior_height_mm - 23.8).abs() < 2.0, "{before:?}");
     let lost = 1.0 - after.anterior_height_mm / before.anterior_height_mm;
-    // At 70 % of the half depth 85 % of the loss at the front is there.
-    assert!((lost - 0.34).abs() < 0.05, "{lost}");
+    // At 85 % of the way to the front wall, which is hollow, 88 % of the loss at the front is there.
+    assert!((lost - 0.35).abs() < 0.05, "{lost}");
     let behind = after.posterior_height_mm / before.posterior_height_mm;
-    assert!((behind - 0.94).abs() < 0.04, "{behind}");
+    assert!((behind - 0.96).abs() < 0.04, "{behind}");
 }
 
 #[test]
