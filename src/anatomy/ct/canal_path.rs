@@ -214,8 +214,8 @@ impl ReachedRow<'_> {
                 let first = (start + shift).saturating_sub(reach);
                 let last = (end + shift).saturating_sub(reach).min(ni);
                 if first < last {
-                    let ahead = y * ni + reach - shift;
-                    let scores = &before.scores[ahead + first..ahead + last];
+                    let row = y * ni + reach;
+                    let scores = &before.scores[row + first - shift..row + last - shift];
                     raise(&mut highest[first - from..last - from], scores);
                 }
             }
