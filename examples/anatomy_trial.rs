@@ -6,7 +6,8 @@
 //! bodies are written to `OUT/<name>.bodies.raw` (one byte per voxel, same order; n for the n-th
 //! vertebra printed) and the other bones to `OUT/<name>.bones.raw` on the coarse grid of
 //! `OUT/<name>.bones.json` (n for the n-th of `bones`). `--trace` adds the profiles along the spine;
-//! `--set` changes a parameter of the search (`osteoflag::anatomy::ct::Parameters`). Development only.
+//! `--set` changes a parameter of the search (`osteoflag::anatomy::ct::Parameters`), `--parameters` prints them all.
+//! Development only.
 #![allow(
     missing_docs,
     clippy::pedantic,
@@ -106,6 +107,10 @@ fn main() {
         }
         if argument == "--trace" {
             traced = true;
+            continue;
+        }
+        if argument == "--parameters" {
+            println!("{}", serde_json::to_string(&parameters).unwrap());
             continue;
         }
         if argument == "--set" {

@@ -88,6 +88,7 @@ fn canal(canal: &Canal) -> Vec<Value> {
                 "posterior_mm": s.posterior.map(|m| m.mm()),
                 "left_mm": s.left.map(|m| m.mm()),
                 "right_mm": s.right.map(|m| m.mm()),
+                "outline_mm": s.outline.map(|outline| outline.to_vec()),
                 "confidence": s.confidence,
             })
         })

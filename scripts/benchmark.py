@@ -169,6 +169,16 @@ def scan_lines(name, evaluation):
     return lines
 
 
+def size_lines(name, evaluation):
+    """Sizes of the bodies found against the true ones."""
+    lines = []
+    for row in evaluation["agreement"]:
+        if row["feature"] is None:
+            limits = " to ".join(f"{row[limit]['value']:+.1f}" for limit in ("lower_limit", "upper_limit") if row[limit]["value"] is not None)
+            lines.append(f"| {name} | {row['name']} | {row['pairs']} | {share(row['bias'])} | {limits} |")
+    return lines
+
+
 STATES = ("found", "only_indeterminate", "not_assessed", "absent", "no_vertebra", "no_answer", "no_result")
 LESION_HEAD = [
     "| feature | lesions | " + " | ".join(state.replace("_", " ") for state in STATES) + " | sensitivity (95 %) | false per scan (95 %) |",
@@ -254,6 +264,10 @@ def page(sets, refused, left_out, phantoms, seeds, work, has_data):
     out += ["", "Found: within 10 mm, one to one, of a body at least half in view. Scans with a missed, false or misnamed vertebra (the copies of a",
             "real scan have its vertebrae and are not listed again):", "", *SCAN_HEAD]
     out += [line for name, evaluation in sets if name in ("phantoms", "untouched") for line in scan_lines(name, evaluation)]
+    sizes = [line for name, evaluation in sets for line in size_lines(name, evaluation)]
+    if sizes:
+        out += ["", "Sizes of the bodies that are sure, measured minus true, mm (phantoms; a cut or unsure body is not measured):", ""]
+        out += ["| set | size | bodies | bias (95 %) | 95 % limits |", "|---|---|---|---|---|", *sizes]
     out += [""]
     for name, evaluation in sets:
         if name == "untouched":

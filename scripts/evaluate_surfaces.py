@@ -35,6 +35,8 @@ NAMES = {
     "tptbox_lumbar_crop": {21: "L2", 22: "L3", 23: "L4"},
 }
 CORD_SERIES = "nsclc_whole_chest_3mm"
+# Denser than the content of a canal by what counts as its wall.
+IN_BONE_HU = 85
 
 
 def data_folder():
@@ -187,7 +189,17 @@ def nearest_sections(sections, points):
     return np.where(off[rows, best] <= 2.0, best, -1), v, u
 
 
-def cord(surfaces):
+def hounsfield_at(volumes, series, points):
+    """the voxel nearest to each point (LPS mm)"""
+    meta = json.loads((volumes / f"{series}.json").read_text())
+    voxels = np.fromfile(volumes / f"{series}.raw", "<i2").reshape(meta["size"][::-1])
+    steps = np.array([meta["step_i"], meta["step_j"], meta["step_k"]]).T
+    at = np.rint((points - np.array(meta["origin"])) @ np.linalg.inv(steps).T).astype(int)
+    return voxels[tuple(np.clip(at[:, axis], 0, meta["size"][axis] - 1) for axis in (2, 1, 0))]
+
+
+def cord(volumes, surfaces):
+    """the cord contour of the radiotherapy plan against the canal's outline"""
     import pydicom
     path = data_folder() / CORD_SERIES / "rtstruct.dcm"
     described = surfaces / f"{CORD_SERIES}.surfaces.json"
@@ -197,41 +209,34 @@ def cord(surfaces):
     structure = pydicom.dcmread(path)
     number = next(s.ROINumber for s in structure.StructureSetROISequence if s.ROIName == "Spinal-Cord")
     contours = next(c for c in structure.ROIContourSequence if c.ReferencedROINumber == number).ContourSequence
-    inside = points = unseen = 0
-    apart, outside = [], []
+    unseen = 0
+    beyond, density, off = [], [], []
     for contour in contours:
         drawn = np.array(contour.ContourData, float).reshape(-1, 3)
-        # The last place is the centre of the contour.
-        places = zip(*nearest_sections(sections, np.vstack([drawn, drawn.mean(0)])))
-        for n, (at, v, u) in enumerate(places):
-            section = sections[at] if at >= 0 else None
-            ways = section and [section[f"{w}_mm"] for w in ("anterior", "posterior", "left", "right")]
-            if ways is None or None in ways:
-                unseen += n < len(drawn)
+        places = list(zip(*nearest_sections(sections, np.vstack([drawn, drawn.mean(0)])), strict=True))
+        off.append(np.hypot(*places[-1][1:]))
+        for (at, v, u), hounsfield in zip(places[:-1], hounsfield_at(volumes, CORD_SERIES, drawn), strict=True):
+            outline = sections[at]["outline_mm"] if at >= 0 else None
+            if outline is None:
+                unseen += 1
                 continue
-            if n == len(drawn):
-                v_off, u_off = v - (ways[0] - ways[1]) / 2, u - (ways[2] - ways[3]) / 2
-                apart.append((np.hypot(v_off, u_off), v_off, u_off, np.hypot(v, u)))
-                continue
-            # Within a quarter of an ellipse in each direction.
-            along, across = ways[0 if v >= 0 else 1], ways[2 if u >= 0 else 3]
-            far = np.hypot(v / max(along, 0.1), u / max(across, 0.1))
-            points += 1
-            inside += far <= 1
-            if far > 1:
-                outside.append(np.hypot(v, u) * (1 - 1 / far))
-    apart = np.array(apart)
+            turn = np.arctan2(u, v) % (2 * np.pi) / (2 * np.pi) * len(outline)
+            beyond.append(np.hypot(v, u) - np.interp(turn, np.arange(len(outline) + 1), outline + outline[:1]))
+            density.append(hounsfield)
+    beyond, density = np.array(beyond), np.array(density)
+    outside = beyond > 0
+    share = lambda which: f"{100 * np.mean(which):.1f} %"
     markdown(["cord contour", "value"], [
         ("contours", len(contours)),
-        ("points of the contour without a measured section", f"{unseen} of {unseen + points}"),
-        ("points inside the canal's section", f"{100 * inside / max(points, 1):.1f} % of {points}"),
-        ("farthest point outside, mm", float(max(outside, default=0.0))),
-        ("95th percentile of those outside, mm", float(np.percentile(outside, 95)) if outside else 0.0),
-        ("centre of the cord to the middle of the section, median mm", float(np.median(apart[:, 0]))),
-        ("the same, 95th percentile, mm", float(np.percentile(apart[:, 0], 95))),
-        ("forward, median mm", float(np.median(apart[:, 1]))),
-        ("to the left, median mm", float(np.median(apart[:, 2]))),
-        ("centre of the cord to the centre line, median mm", float(np.median(apart[:, 3]))),
+        ("points of the contour without an outline", f"{unseen} of {unseen + len(beyond)}"),
+        ("points inside the outline", share(~outside)),
+        ("inside it or at most 1 mm outside", share(beyond <= 1)),
+        (f"points outside that lie in bone (over {IN_BONE_HU} HU)", share(density[outside] > IN_BONE_HU)),
+        ("points inside the outline or in bone", share(~outside | (density > IN_BONE_HU))),
+        ("farthest point outside, mm", float(beyond.max())),
+        ("95th percentile of those outside, mm", float(np.percentile(beyond[outside], 95))),
+        ("contour to outline, mean distance, mm", float(np.abs(beyond).mean())),
+        ("centre of the cord to the centre line, median mm", float(np.median(off))),
     ])
 
 
@@ -249,7 +254,7 @@ def report(volumes, surfaces):
         print(f"Median difference {np.median(off):+.2f} mm, median of the absolute differences "
               f"{np.median(np.abs(off)):.2f} mm, largest {max(off, key=abs):+.2f} mm.\n")
     print("### Canal against the cord contour\n")
-    cord(surfaces)
+    cord(volumes, surfaces)
 
 
 def main():

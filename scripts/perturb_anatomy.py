@@ -3,7 +3,7 @@
 
 usage: perturb_anatomy.py CACHE [--binary target/debug/examples/anatomy_trial] [--dumps FOLDER]
                           [--prototype anatomy_trial.py] [--classes NAME ...] [--series NAME ...]
-                          [--confidence] [--each] [--keep]
+                          [--confidence] [--each] [--keep] [--sensitivity] [--set NAME=VALUE]
 
 The series come from OSTEOFLAG_DATA (ct/<series>/dicom or one NIfTI, ct/<series>/truth/vertebrae.json);
 with --dumps they are read from <series>.json and <series>.raw in that folder instead (as
@@ -17,6 +17,7 @@ Prints one Markdown row for each class: scans, bodies at least half in view, how
 view), the most false ones in one scan, the median and the largest error. With --prototype the Python
 prototype runs on the same copies. With --confidence a table of the confidence against the truth
 follows, over all classes that were run. With --each every scan with a miss or a false one is listed.
+With --sensitivity every parameter of the search is varied on the classes named, a row each; copies are kept.
 
 Copies are not new patients: they show what a change of pose, field or noise costs, no more.
 Needs numpy scipy numba; pydicom and nibabel to read series; what the prototype needs with --prototype.
@@ -476,6 +477,29 @@ def confidence_rows(truths, ours):
                 yield v["confidence"], False
 
 
+def sensitivity(options, classes):
+    """a row for each parameter of the search: bodies found and false ones with it a fifth lower and a quarter higher"""
+    def counted(extra):
+        sums = np.zeros(3, int)
+        for folder, truths in classes:
+            names = sorted(truths)
+            ours = run_ours(options.binary, folder, names, extra)
+            bodies, hits, false, *_ = total(truths, {n: [v["body_centroid_lps_mm"] for v in ours[n]["vertebrae"]] for n in names})
+            sums += [bodies, hits, false]
+        return sums
+
+    defaults = json.loads(subprocess.run([options.binary, "--parameters"], capture_output=True, text=True, check=True).stdout)
+    bodies, hits, false = counted([])
+    print(f"{bodies} bodies in {', '.join(options.classes)}; as it stands {hits} found, {false} false.\n")
+    print("| parameter | value | a fifth lower: found, false | a quarter higher: found, false |\n|---|---|---|---|", flush=True)
+    for name, value in defaults.items():
+        row = [f"`{name}`", f"{value:g}"]
+        for factor in (0.8, 1.25):
+            _, hits, false = counted(["--set", f"{name}={value * factor!r}"])
+            row.append(f"{hits}, {false}")
+        print("| " + " | ".join(row) + " |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cache", type=Path)
@@ -485,6 +509,7 @@ def main():
     parser.add_argument("--classes", nargs="+", default=list(CLASSES), help=f"of: {', '.join(CLASSES)}")
     parser.add_argument("--series", nargs="+")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter, handed to the binary")
+    parser.add_argument("--sensitivity", action="store_true", help="vary every parameter instead of printing the classes")
     parser.add_argument("--confidence", action="store_true")
     parser.add_argument("--each", action="store_true")
     parser.add_argument("--keep", action="store_true")
@@ -499,6 +524,10 @@ def main():
             read.extend(series_with_truth(data, options.dumps, options.series))
         return read
 
+    if options.sensitivity:
+        folders = [options.cache / label.replace(" ", "_") for label in options.classes]
+        sensitivity(options, [(folder, copies_of(label, folder, series)) for label, folder in zip(options.classes, folders, strict=True)])
+        return
     module = prototype_of(options.prototype) if options.prototype else None
     header = ["class", "scans", "bodies", "found", "false", "most in one scan", "median mm", "max mm"]
     header += ["prototype found", "prototype false", "most in one scan"] if module else []

@@ -160,6 +160,25 @@ fn a_label_map_on_another_grid_is_refused_and_on_its_own_is_compared() {
 }
 
 #[test]
+fn sizes_of_found_bodies_are_compared_with_the_true_ones_and_a_wrong_size_is_refused() {
+    let case = Case::new();
+    let truth = case.write("truth.json", &case.truth);
+    let run = case.evaluate(&truth, &["--json"]).success();
+    let compared: Value = serde_json::from_str(&stdout(&run)).unwrap();
+    let rows = compared["agreement"].as_array().unwrap();
+    for name in ["anterior_height_mm", "middle_height_mm", "posterior_height_mm"] {
+        let row = rows.iter().find(|row| row["feature"].is_null() && row["name"] == name);
+        let row = row.unwrap_or_else(|| panic!("no {name} in {rows:?}"));
+        assert!(row["pairs"].as_u64().unwrap() >= 3, "{row}");
+        let bias = row["bias"]["value"].as_f64().unwrap();
+        assert!(bias.abs() < 1.5, "{name} is off by {bias} mm on average");
+    }
+    let mut wrong = case.truth.clone();
+    wrong["vertebrae"][0]["measurements"]["middle_height_mm"] = json!(-3.0);
+    case.refused(&case.write("wrong.json", &wrong), &["middle_height_mm", "-3"]);
+}
+
+#[test]
 fn a_cut_on_stored_findings_and_the_same_cut_from_pixels_agree() {
     let case = Case::faint();
     let truth = case.write("truth.json", &case.truth);

@@ -143,6 +143,9 @@ pub struct EndEvidence {
     pub score: Share,
 }
 
+/// Directions of a canal's outline, counted from anterior towards the left.
+pub const CANAL_DIRECTIONS: usize = 48;
+
 /// The spinal canal as cross sections about every millimetre, from feet to head.
 #[derive(Clone, Debug)]
 pub struct Canal {
@@ -163,9 +166,42 @@ pub struct CanalSection {
     pub left: Option<Millimetres>,
     /// To the right wall, where it could be measured.
     pub right: Option<Millimetres>,
+    /// From the origin to the bony canal in each direction, mm: direction `n` points to `2π·n/48` from
+    /// anterior towards the left. Smoothed along the canal and carried over where it is open
+    /// (foramina), so narrower or wider places within 8 mm are in the four walls only. `None` where
+    /// too little wall was met.
+    pub outline: Option<[f32; CANAL_DIRECTIONS]>,
     /// How sure the centre is.
     pub confidence: Share,
 }
+
+impl CanalSection {
+    /// Distance from the origin to the wall in direction `angle` (radians from anterior towards the
+    /// left), mm: of the outline where there is one, else of four quarter ellipses through the
+    /// walls that were measured.
+    pub fn radius(&self, angle: f64) -> f64 {
+        if let Some(outline) = &self.outline {
+            let turn = angle / std::f64::consts::TAU;
+            let at = (turn - libm::floor(turn)) * CANAL_DIRECTIONS as f64;
+            let (a, f) = (libm::floor(at) as usize % CANAL_DIRECTIONS, at - libm::floor(at));
+            let b = (a + 1) % CANAL_DIRECTIONS;
+            return f64::from(outline[a]) * (1.0 - f) + f64::from(outline[b]) * f;
+        }
+        let (forward, left) = (libm::cos(angle), libm::sin(angle));
+        let anterior = self.anterior.mm().max(1.0);
+        let along = if forward >= 0.0 {
+            anterior
+        } else {
+            self.posterior.map_or(anterior, Millimetres::mm).max(1.0)
+        };
+        let side = if left >= 0.0 { self.left } else { self.right };
+        let across = side.map_or(SIDE_OVER_ANTERIOR * anterior, Millimetres::mm).max(1.0);
+        1.0 / libm::hypot(forward / along, left / across)
+    }
+}
+
+/// Half width of the canal over its forward reach where no side wall was measured.
+const SIDE_OVER_ANTERIOR: f64 = 1.3;
 
 /// One vertebra.
 #[derive(Clone, Debug)]

@@ -11,8 +11,8 @@ use crate::terms::FeatureId;
 pub struct Pair {
     /// Patient.
     pub patient: usize,
-    /// Feature that measured.
-    pub feature: FeatureId,
+    /// Feature that measured; `None` for the size of a vertebra.
+    pub feature: Option<FeatureId>,
     /// Name of the measurement.
     pub name: String,
     /// What is true.
@@ -25,8 +25,8 @@ pub struct Pair {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Agreement {
-    /// Feature that measured.
-    pub feature: FeatureId,
+    /// Feature that measured; `null` for the size of a vertebra.
+    pub feature: Option<FeatureId>,
     /// Name of the measurement, with its unit.
     pub name: String,
     /// Pairs.
@@ -44,9 +44,10 @@ pub struct Agreement {
 }
 
 /// Agreement of each measurement, by feature and name. Only what was measured can agree: pairs
-/// exist for lesions that were hit, the rest are misses in the sensitivity.
+/// exist for lesions that were hit and bodies that were found, the rest are misses in the
+/// sensitivity.
 pub fn agreement(pairs: &[Pair], resampler: &Resampler) -> Vec<Agreement> {
-    let mut names: Vec<(FeatureId, &str)> =
+    let mut names: Vec<(Option<FeatureId>, &str)> =
         pairs.iter().map(|pair| (pair.feature, pair.name.as_str())).collect();
     names.sort_unstable();
     names.dedup();
@@ -105,7 +106,7 @@ mod tests {
     fn pair(expected: f64, measured: f64) -> Pair {
         Pair {
             patient: 0,
-            feature: FeatureId::ScleroticDensity,
+            feature: Some(FeatureId::ScleroticDensity),
             name: "volume_mm3".into(),
             expected,
             measured,

@@ -159,7 +159,8 @@ fn summary(evaluation: &Evaluation) -> String {
         }
     }
     for one in &evaluation.agreement {
-        let (feature, count) = (one.feature.to_string(), one.pairs.to_string());
+        let feature = one.feature.map_or_else(|| "vertebra".to_owned(), |f| f.to_string());
+        let count = one.pairs.to_string();
         for (measure, estimate) in [
             ("agreement_bias", &one.bias),
             ("agreement_lower_limit", &one.lower_limit),

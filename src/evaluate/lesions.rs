@@ -246,7 +246,7 @@ fn pairs(patient: usize, finding: &Finding, lesion: &TruthLesion) -> Vec<Pair> {
         .into_iter()
         .filter_map(|(name, expected)| {
             let measured = measured(&name)?;
-            Some(Pair { patient, feature: finding.kind, name, expected, measured })
+            Some(Pair { patient, feature: Some(finding.kind), name, expected, measured })
         })
         .collect()
 }

@@ -62,7 +62,7 @@ use lesions::{ScanScores, score_lesions};
 use roc::roc;
 use summary::Counted;
 use units::{patient_units, vertebra_units};
-use vertebrae::{ScoredScan, score_vertebrae};
+use vertebrae::{ScoredScan, score_vertebrae, size_pairs};
 
 /// Value of [`Evaluation::schema`].
 pub const SCHEMA: &str = "osteoflag-evaluation/1";
@@ -232,7 +232,12 @@ pub fn evaluate(scans: &[Scan], options: &Options) -> Evaluation {
         .zip(&masks)
         .filter_map(|(patient, score)| Some((*patient, score.as_ref()?)))
         .collect();
-    let pairs: Vec<_> = lesions.iter().flat_map(|(_, scores)| scores.pairs.clone()).collect();
+    let mut pairs: Vec<_> = lesions.iter().flat_map(|(_, scores)| scores.pairs.clone()).collect();
+    for ((scan, &patient), score) in scans.iter().zip(&patient_of).zip(&vertebrae) {
+        let truth = scan.truth.vertebrae.as_deref().unwrap_or_default();
+        let score = score.iter();
+        pairs.extend(score.flat_map(|score| size_pairs(patient, &scan.vertebrae, truth, score)));
+    }
     Evaluation {
         schema: SCHEMA.to_owned(),
         rule: Rule::of(options),

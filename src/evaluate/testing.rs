@@ -1,6 +1,6 @@
 //! Findings and truth made up for tests.
 
-use super::truth::{TruthLesion, TruthVertebra};
+use super::truth::{TrueSizes, TruthLesion, TruthVertebra};
 use crate::findings::schema::{
     AnatomyRecord, Choice, Coverage, Evidence, Finding, FindingSite, Findings, SCHEMA,
     SeriesRecord, StudyRecord, Tool, VertebraRecord,
@@ -11,7 +11,12 @@ use crate::terms::{ContrastMedium, FeatureId, Level, Provider, Role, Status};
 pub const SERIES: &str = "5e";
 
 pub fn body(level: Option<Level>, z: f64, fraction_in_view: f64) -> TruthVertebra {
-    TruthVertebra { level, centroid_lps_mm: LpsPoint::new(0.0, 0.0, z), fraction_in_view }
+    TruthVertebra {
+        level,
+        centroid_lps_mm: LpsPoint::new(0.0, 0.0, z),
+        fraction_in_view,
+        measurements: TrueSizes::default(),
+    }
 }
 
 pub fn vertebra(id: &str, level: Option<Level>, z: f64) -> VertebraRecord {
@@ -24,6 +29,7 @@ pub fn vertebra(id: &str, level: Option<Level>, z: f64) -> VertebraRecord {
         body_centroid_lps_mm: LpsPoint::new(0.0, 0.0, z),
         fraction_in_view: 1.0,
         confidence: 1.0,
+        sizes: None,
         limitations: Vec::new(),
     }
 }

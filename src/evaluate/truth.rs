@@ -43,6 +43,42 @@ pub struct TruthVertebra {
     /// Share of it in the field of view.
     #[serde(default = "whole")]
     pub fraction_in_view: f64,
+    /// Its true sizes, where they are known.
+    #[serde(default)]
+    pub measurements: TrueSizes,
+}
+
+/// Sizes of a whole vertebral body, mm, under the names they have in findings; others are passed
+/// over.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[allow(clippy::struct_field_names, reason = "the names of the file carry their unit")]
+pub struct TrueSizes {
+    /// See [`crate::findings::schema::BodySizesRecord`].
+    pub anterior_height_mm: Option<f64>,
+    /// See `anterior_height_mm`.
+    pub middle_height_mm: Option<f64>,
+    /// See `anterior_height_mm`.
+    pub posterior_height_mm: Option<f64>,
+    /// See `anterior_height_mm`.
+    pub middle_depth_mm: Option<f64>,
+    /// See `anterior_height_mm`.
+    pub middle_width_mm: Option<f64>,
+}
+
+impl TrueSizes {
+    /// The sizes that are known, by name.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        [
+            ("anterior_height_mm", self.anterior_height_mm),
+            ("middle_height_mm", self.middle_height_mm),
+            ("posterior_height_mm", self.posterior_height_mm),
+            ("middle_depth_mm", self.middle_depth_mm),
+            ("middle_width_mm", self.middle_width_mm),
+        ]
+        .into_iter()
+        .filter_map(|(name, size)| Some((name, size?)))
+    }
 }
 
 fn whole() -> f64 {
@@ -148,6 +184,11 @@ impl Truth {
                 return Err(number("vertebra", n, "fraction_in_view", share, "0 to 1"));
             }
             finite("vertebra", n, vertebra.centroid_lps_mm)?;
+            for (field, size) in vertebra.measurements.all() {
+                if !(size.is_finite() && size > 0.0) {
+                    return Err(number("vertebra", n, field, size, "more than 0"));
+                }
+            }
         }
         for (n, lesion) in self.lesions.iter().flatten().enumerate() {
             let volume = lesion.volume_mm3;

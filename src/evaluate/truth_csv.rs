@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use super::truth::{Truth, TruthError, TruthLesion, TruthVertebra};
+use super::truth::{TrueSizes, Truth, TruthError, TruthLesion, TruthVertebra};
 use crate::geometry::LpsPoint;
 
 /// The truth of one series out of a table, with the folder it names.
@@ -122,6 +122,7 @@ impl Row<'_> {
             level: self.optional("level", "C1 to C7, T1 to T13, L1 to L6, S1 or nothing")?,
             centroid_lps_mm: self.place()?,
             fraction_in_view: self.optional("fraction_in_view", "0 to 1")?.unwrap_or(1.0),
+            measurements: TrueSizes::default(),
         })
     }
 

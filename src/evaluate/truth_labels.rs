@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::truth::{Truth, TruthError, TruthLesion, TruthVertebra};
+use super::truth::{TrueSizes, Truth, TruthError, TruthLesion, TruthVertebra};
 use crate::geometry::{Grid, LpsPoint, VoxelIndex};
 use crate::kernels::{BitMask, Connectivity, components};
 use crate::terms::{FeatureId, Level};
@@ -23,6 +23,7 @@ pub fn vertebrae_of_labels(labels: &[u16], grid: &Grid, names: &BTreeMap<u16, St
         level: names.get(&label).and_then(|name| level_of(name)),
         centroid_lps_mm: LpsPoint::from(sum.map(|x| x / count)),
         fraction_in_view: 1.0,
+        measurements: TrueSizes::default(),
     });
     Truth { vertebrae: Some(vertebrae.collect()), ..Truth::default() }
 }

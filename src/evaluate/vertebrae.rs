@@ -8,13 +8,16 @@
 //! looks for a nearer centre only among levels that truth and result share; here all true
 //! vertebrae count, which is never more lenient.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::agreement::Pair;
 use super::assignment::assign;
 use super::bootstrap::{Estimate, Resampler, quantile};
 use super::truth::TruthVertebra;
-use crate::findings::schema::VertebraRecord;
+use crate::findings::schema::{MeasuredSize, VertebraRecord};
 use crate::terms::Level;
 
 /// A found vertebra belongs to a true one when their centres are at most this far apart.
@@ -171,6 +174,28 @@ pub fn score_vertebrae(found: &[VertebraRecord], truth: &[TruthVertebra]) -> Ver
     score
 }
 
+/// Sizes of the matched bodies beside the true ones.
+pub fn size_pairs(
+    patient: usize,
+    found: &[VertebraRecord],
+    truth: &[TruthVertebra],
+    score: &VertebraScore,
+) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for matched in &score.matches {
+        let body = found.iter().find(|body| body.id == matched.vertebra);
+        let sizes = body.and_then(|body| body.sizes.as_ref());
+        let measured: BTreeMap<&str, _> = sizes.iter().flat_map(|sizes| sizes.by_name()).collect();
+        let expected = truth.get(matched.truth_index).map(|body| body.measurements.all());
+        for (name, expected) in expected.into_iter().flatten() {
+            if let Some(&Some(MeasuredSize { value: measured, .. })) = measured.get(name) {
+                pairs.push(Pair { patient, feature: None, name: name.into(), expected, measured });
+            }
+        }
+    }
+    pairs
+}
+
 /// Whether a vertebra of the right level lies within 20 mm of true body `t`, which is the true
 /// body nearest to it.
 fn is_identified(
@@ -287,6 +312,8 @@ pub fn summarise(scans: &[ScoredScan<'_>], resampler: &Resampler) -> VertebraSum
 mod tests {
     use super::*;
     use crate::evaluate::testing::{body, vertebra};
+    use crate::evaluate::truth::TrueSizes;
+    use crate::findings::schema::BodySizesRecord;
     use proptest::prelude::*;
 
     #[test]
@@ -342,6 +369,34 @@ mod tests {
         assert_eq!((at(20.0).identified, at(20.0_f64.next_up()).identified), (1, 0));
         let half = score_vertebrae(&[], &[body(None, 0.0, 0.5), body(None, 30.0, 0.499)]);
         assert_eq!(half.expected, 1);
+    }
+
+    #[test]
+    fn sizes_are_paired_by_name_for_matched_bodies_only() {
+        let size = |value| Some(MeasuredSize { value, error: 0.5 });
+        let mut near = vertebra("a", None, 1.0);
+        near.sizes = Some(BodySizesRecord {
+            anterior_height_mm: size(25.0),
+            middle_height_mm: size(24.0),
+            posterior_height_mm: None,
+            middle_depth_mm: None,
+            middle_width_mm: size(40.0),
+        });
+        let far = VertebraRecord { sizes: near.sizes.clone(), ..vertebra("b", None, 40.0) };
+        let mut truth = body(None, 0.0, 1.0);
+        truth.measurements = TrueSizes {
+            middle_height_mm: Some(22.5),
+            posterior_height_mm: Some(23.0),
+            middle_width_mm: Some(41.0),
+            ..TrueSizes::default()
+        };
+        let (found, truth) = ([near, far], [truth]);
+        let score = score_vertebrae(&found, &truth);
+        let pairs = size_pairs(7, &found, &truth, &score);
+        let seen: Vec<_> =
+            pairs.iter().map(|p| (p.patient, p.name.as_str(), p.expected, p.measured)).collect();
+        assert_eq!(seen, [(7, "middle_height_mm", 22.5, 24.0), (7, "middle_width_mm", 41.0, 40.0)]);
+        assert!(pairs.iter().all(|pair| pair.feature.is_none()));
     }
 
     #[test]

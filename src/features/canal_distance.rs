@@ -2,16 +2,12 @@
 
 use crate::anatomy::{Canal, CanalSection};
 use crate::geometry::LpsPoint;
-use crate::units::Millimetres;
 
 /// A section speaks for places at most this far above or below it, mm.
 const SECTION_REACH_MM: f64 = 3.0;
-/// Half width of the canal over its forward reach where no side wall was measured.
-const SIDE_OVER_ANTERIOR: f64 = 1.3;
 
 /// Distance from a place to the border of the canal, mm, 0 inside it; `None` where the canal was
-/// not followed at this height. The cross section is taken as four quarter ellipses through the
-/// measured walls.
+/// not followed at this height.
 pub(super) fn distance_to_canal(canal: &Canal, place: LpsPoint) -> Option<f64> {
     nearest_section(canal, place).map(|section| distance_in_section(section, place))
 }
@@ -37,28 +33,16 @@ pub(super) fn nearest_section(canal: &Canal, place: LpsPoint) -> Option<&CanalSe
 
 fn distance_in_section(section: &CanalSection, place: LpsPoint) -> f64 {
     let local = section.frame.to_local(place);
-    let anterior = section.anterior.mm().max(1.0);
-    let forward = if local.v >= 0.0 {
-        anterior
-    } else {
-        section.posterior.map_or(anterior, Millimetres::mm).max(1.0)
-    };
-    let side = if local.u >= 0.0 { section.left } else { section.right };
-    let sideways = side.map_or(SIDE_OVER_ANTERIOR * anterior, Millimetres::mm).max(1.0);
-    let (x, y) = (local.v / forward, local.u / sideways);
-    let level = libm::sqrt(x * x + y * y);
-    if level <= 1.0 {
-        return 0.0;
-    }
     // Along the ray from the centre: exact on the axes, and at most a little long between them.
-    libm::sqrt(local.v * local.v + local.u * local.u) * (1.0 - 1.0 / level)
+    let distance = libm::hypot(local.v, local.u);
+    (distance - section.radius(libm::atan2(local.u, local.v))).max(0.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::geometry::{Frame, LpsVector};
-    use crate::units::Share;
+    use crate::units::{Millimetres, Share};
 
     fn canal() -> Canal {
         let sections = (0..10)
@@ -73,6 +57,7 @@ mod tests {
                 posterior: None,
                 left: Some(Millimetres::new(12.0)),
                 right: None,
+                outline: None,
                 confidence: Share::new(1.0),
             })
             .collect();

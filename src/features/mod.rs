@@ -17,7 +17,7 @@ mod robust_statistics;
 mod sclerotic_density;
 mod settings;
 #[cfg(test)]
-mod synthetic;
+pub(crate) mod synthetic;
 mod t1_marrow_signal_drop;
 
 pub use assess::assess_series;

@@ -118,6 +118,7 @@ pub fn spine(count: usize, step_k: f64, lesion: impl Fn(usize, LocalPoint) -> f6
             posterior: None,
             left: None,
             right: None,
+            outline: None,
             confidence: Share::new(1.0),
         })
         .collect();

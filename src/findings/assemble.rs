@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::schema::{
-    AnatomyRecord, Choice, Coverage, Evidence, Finding, FindingSite, Findings, GeometryRecord,
-    SCHEMA, SeriesRecord, SiteRecord, StudyRecord, Tool, VertebraRecord,
+    AnatomyRecord, BodySizesRecord, Choice, Coverage, Evidence, Finding, FindingSite, Findings,
+    GeometryRecord, MeasuredSize, SCHEMA, SeriesRecord, SiteRecord, StudyRecord, Tool,
+    VertebraRecord,
 };
-use crate::anatomy::{Anatomy, VertebraId};
+use crate::anatomy::levels::COUNTED_FROM;
+use crate::anatomy::{Anatomy, MeasuredLength, Vertebra, VertebraId};
 use crate::features::{Observation, Site};
 use crate::geometry::Grid;
 use crate::problem::{Problem, ProblemCode, Severity};
@@ -206,9 +208,30 @@ fn vertebra_records(series: &SeriesId, anatomy: &Anatomy) -> Vec<VertebraRecord>
             body_centroid_lps_mm: vertebra.centroid.rounded(1),
             fraction_in_view: rounded(vertebra.fraction_in_view.get(), 2),
             confidence: rounded(vertebra.confidence.get(), 2),
+            sizes: body_sizes(vertebra),
             limitations: vertebra.problems.clone(),
         })
         .collect()
+}
+
+/// Sizes of a body whose outline can be trusted: a wrong millimetre is worse than none. Where the
+/// chain about it may hold one vertebra too few, its discs may be the wrong ones.
+fn body_sizes(vertebra: &Vertebra) -> Option<BodySizesRecord> {
+    let sure = vertebra.confidence.get() >= COUNTED_FROM && vertebra.outline_is_sure();
+    let sizes = vertebra.body.as_ref().filter(|_| sure)?.measurements?;
+    let size = |measured: Option<MeasuredLength>| {
+        measured.map(|measured| MeasuredSize {
+            value: rounded(measured.length.mm(), 1),
+            error: rounded(measured.error.mm(), 1),
+        })
+    };
+    Some(BodySizesRecord {
+        anterior_height_mm: size(sizes.height_anterior),
+        middle_height_mm: size(sizes.height_middle),
+        posterior_height_mm: size(sizes.height_posterior),
+        middle_depth_mm: size(sizes.depth),
+        middle_width_mm: size(sizes.width),
+    })
 }
 
 fn coverage_row(series: &SeriesId, observation: &Observation, absence_rules_out: bool) -> Coverage {
@@ -357,4 +380,37 @@ fn sites(findings: &[Finding]) -> Vec<SiteRecord> {
             .push(finding.id.clone());
     }
     sites.into_values().collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
+mod tests {
+    use super::*;
+    use crate::anatomy::BodyMeasurements;
+    use crate::features::synthetic::spine;
+    use crate::units::{Millimetres, Share};
+
+    #[test]
+    fn sizes_stand_with_their_error_and_only_where_vertebra_and_outline_are_sure() {
+        let mut vertebra = spine(1, 2.0, |_, _| 0.0).anatomy.vertebrae.remove(0);
+        assert_eq!(body_sizes(&vertebra), None, "this provider measured nothing");
+        let length = |mm, error| {
+            let (length, error) = (Millimetres::new(mm), Millimetres::new(error));
+            Some(MeasuredLength { length, error })
+        };
+        vertebra.body.as_mut().unwrap().measurements = Some(BodyMeasurements {
+            height_middle: length(22.04, 0.86),
+            width: length(31.96, 1.2),
+            ..BodyMeasurements::default()
+        });
+        let sizes = body_sizes(&vertebra).unwrap();
+        assert_eq!(sizes.middle_height_mm, Some(MeasuredSize { value: 22.0, error: 0.9 }));
+        assert_eq!(sizes.middle_width_mm, Some(MeasuredSize { value: 32.0, error: 1.2 }));
+        assert_eq!((sizes.anterior_height_mm, sizes.middle_depth_mm), (None, None));
+        let mut doubtful = vertebra.clone();
+        doubtful.confidence = Share::new(COUNTED_FROM - 0.01);
+        assert_eq!(body_sizes(&doubtful), None);
+        vertebra.body.as_mut().unwrap().confidence = Share::new(0.4);
+        assert_eq!(body_sizes(&vertebra), None);
+    }
 }

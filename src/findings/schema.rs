@@ -157,9 +157,59 @@ pub struct VertebraRecord {
     pub fraction_in_view: f64,
     /// How sure it is that a vertebral body lies here, 0 to 1.
     pub confidence: f64,
+    /// Sizes of its body; absent where the outline is not sure enough to be measured, or this
+    /// provider measures none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sizes: Option<BodySizesRecord>,
     /// What touches this vertebra.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limitations: Vec<Problem>,
+}
+
+/// Sizes of a vertebral body between its outer surfaces, in its own axes. What is absent was not
+/// measured: a surface was not seen or lies outside the field of view.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BodySizesRecord {
+    /// Height in the midline, at 85 % of the way from the middle to the front wall.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anterior_height_mm: Option<MeasuredSize>,
+    /// Height in the midline, half way from the front wall to the back wall.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub middle_height_mm: Option<MeasuredSize>,
+    /// Height in the midline, at 85 % of the way from the middle to the back wall.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posterior_height_mm: Option<MeasuredSize>,
+    /// Front wall to back wall at mid height, over the middle 8 mm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub middle_depth_mm: Option<MeasuredSize>,
+    /// Side to side at mid height and mid depth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub middle_width_mm: Option<MeasuredSize>,
+}
+
+impl BodySizesRecord {
+    /// Each size under the name it has in the file.
+    pub const fn by_name(&self) -> [(&'static str, Option<MeasuredSize>); 5] {
+        [
+            ("anterior_height_mm", self.anterior_height_mm),
+            ("middle_height_mm", self.middle_height_mm),
+            ("posterior_height_mm", self.posterior_height_mm),
+            ("middle_depth_mm", self.middle_depth_mm),
+            ("middle_width_mm", self.middle_width_mm),
+        ]
+    }
+}
+
+/// A size with its standard error, as far as resolution and scatter of the edges tell it. That a
+/// wrong edge was taken is not in it: the vertebra's confidence speaks of that.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MeasuredSize {
+    /// The size, mm.
+    pub value: f64,
+    /// Its standard error, mm.
+    pub error: f64,
 }
 
 /// A candidate for a reader.

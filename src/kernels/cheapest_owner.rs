@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::BitMask;
+use super::{BitMask, neighbour, place_of};
 
 /// Gives each voxel of `domain` that hangs on a seed, over 26 neighbours, to the owner of the seed
 /// with the cheapest way to it. `seeds` are (offset, owner); `cost` is that of entering a voxel,
@@ -31,20 +31,12 @@ pub fn cheapest_owner(
         }
         done.insert(offset);
         out.push((offset, owner));
-        let at = [offset % size[0], offset / size[0] % size[1], offset / size[0] / size[1]];
+        let at = place_of(offset, size);
         for n in (0..27).filter(|&n| n != 13) {
-            let step = [n % 3, n / 3 % 3, n / 9];
-            let mut next = [0; 3];
-            let inside = (0..3).all(|axis| {
-                next[axis] = (at[axis] + step[axis]).wrapping_sub(1);
-                next[axis] < size[axis]
-            });
-            if !inside {
-                continue;
-            }
-            let to = (next[2] * size[1] + next[1]) * size[0] + next[0];
+            let step = [n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1];
+            let Some(to) = neighbour(at, step, size) else { continue };
             let Some(rank) = ranks.of(to).filter(|_| !done.get(to)) else { continue };
-            let axes = step.iter().filter(|&&d| d != 1).count();
+            let axes = step.iter().filter(|&&d| d != 0).count();
             let length = [0, 10, 14, 17][axes];
             let sum = spent.saturating_add(cost(to).saturating_mul(length) / 10);
             if sum <= cheapest[rank] {

@@ -19,7 +19,7 @@ mod resample;
 mod resample_aligned;
 mod sample_many;
 
-pub use array3::Array3;
+pub use array3::{Array3, neighbour, place_of};
 pub use bit_mask::BitMask;
 pub use bit_rows::bits_above;
 pub use cheapest_owner::cheapest_owner;

@@ -46,7 +46,7 @@ impl Scene<'_> {
                 }
                 smooth_step(self.blob(d, lesion) / 3.0)
             }
-            LesionKind::PosteriorWallBreach { gap_mm, .. } => {
+            LesionKind::PosteriorWallBreach { gap_mm, bulge_mm } => {
                 let centre =
                     DVec3::new(lesion.place[0] * half.x, -half.y + 1.0, lesion.place[2] * half.z);
                 let d = local - centre;
@@ -57,8 +57,9 @@ impl Scene<'_> {
                         / 2.5,
                 );
                 let across = (d.x * d.x + (1.3 * d.z) * (1.3 * d.z)).sqrt();
-                let opening =
-                    occupancy(0.5 * gap_mm - across, 2.0) * if d.y < 3.0 { 1.0 } else { 0.0 };
+                // From just in front of the wall to the top of the bulge, not on into the arch.
+                let in_the_wall = (-bulge_mm - 4.0..3.0).contains(&d.y);
+                let opening = occupancy(0.5 * gap_mm - across, 2.0) * f64::from(in_the_wall);
                 if gap_mm > 0.0 { share.max(opening) } else { share }
             }
             LesionKind::EpiduralMass { thickness_mm } => {
@@ -76,12 +77,15 @@ impl Scene<'_> {
                 if local.x * side < 0.0 {
                     return 0.0;
                 }
-                let r2 = (q.length_squared() / (lesion.radius_mm * lesion.radius_mm)).min(1.0);
+                let r2 = q.length_squared() / (lesion.radius_mm * lesion.radius_mm);
+                if r2 >= 1.0 {
+                    return 0.0;
+                }
                 let stands =
                     thickness_mm * (1.0 - r2).sqrt() * (1.0 + 0.15 * self.texture.at(local / 7.0));
                 let d = super::bone::wall_distance(segment, local);
                 let outside = occupancy(0.5 - d, self.width);
-                occupancy(d + stands, self.width) * smooth_step((1.0 - r2) * 8.0) * outside
+                occupancy(d + stands, self.width) * smooth_step((1.0 - r2) * 8.0 - 0.5) * outside
             }
         }
     }

@@ -83,12 +83,20 @@ pub(super) fn over(under: f64, paint: f64, alpha: f64) -> f64 {
     under + (paint - under) * alpha
 }
 
+/// A mass is edge as far as this about it, mm: half a coarse voxel.
+const MASS_MARGIN_MM: f64 = 5.0;
+
 /// As [`Scene::depth`], for what stands out of the bone: masses and screws.
 fn depth_beyond_bone(segment: &Segment, local: DVec3) -> f64 {
     let mut nearest = FAR;
     for lesion in &segment.lesions {
         let LesionKind::ParavertebralMass { thickness_mm } = lesion.kind else { continue };
-        if local.z.abs() < 2.0 * lesion.radius_mm + segment.half_size().z {
+        // Only about the mass itself: elsewhere the muscle is even.
+        let half = segment.half_size();
+        let beside = DVec3::new(0.0, lesion.place[1] * half.y, lesion.place[2] * half.z);
+        let away = (local - beside).with_x(0.0).length() - lesion.radius_mm;
+        let across = if lesion.place[0] < 0.0 { local.x } else { -local.x };
+        if away.max(across) < MASS_MARGIN_MM {
             // All of it is edge: the mass blends into the muscle.
             let stands = bone::wall_distance(segment, local) + 1.3 * thickness_mm;
             nearest = nearest.max(stands.min(0.0));

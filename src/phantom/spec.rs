@@ -239,6 +239,15 @@ pub enum LookAlikeKind {
 }
 
 impl LookAlikeKind {
+    /// Whether it is painted about the place that was asked for; the others have a place of their own
+    /// in the vertebra (endplate, facet, pedicle).
+    pub const fn is_a_ball(self) -> bool {
+        matches!(
+            self,
+            Self::BoneIsland | Self::Haemangioma | Self::Cement | Self::FocalFat | Self::RedMarrow
+        )
+    }
+
     /// The name used in truth files.
     pub const fn name(self) -> &'static str {
         match self {

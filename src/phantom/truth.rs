@@ -9,7 +9,7 @@ use super::bone::{self, BoneDistance};
 use super::marrow;
 use super::scene::Scene;
 use super::skeleton::{DENS_MM, Segment};
-use super::spec::{Lesion, LesionKind, LesionSite, Spec};
+use super::spec::{Lesion, LesionKind, LesionSite, LookAlike, LookAlikeKind, Spec};
 use crate::anatomy::HEIGHT_PLACE;
 use crate::geometry::{Grid, LpsPoint};
 use crate::terms::{FeatureId, Level};
@@ -17,6 +17,8 @@ use crate::units::rounded;
 
 /// Pitch of the points by which volumes and centroids are counted, mm.
 const PITCH_MM: f64 = 1.0;
+/// Look-alikes are counted at every second point: only their centroid is told.
+const LOOK_ALIKE_STEPS: f64 = 2.0;
 
 /// The truth of one series. Field names are those of the truth files of the development data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,7 +111,8 @@ pub struct TrueLookAlike {
     pub kind: String,
     /// In which vertebra.
     pub level: Level,
-    /// Its centre as asked for; of kinds with a place of their own, the body's centre.
+    /// Its centre as asked for; of kinds with a place of their own, the centroid of what they change
+    /// in bone; of what lies on both sides (facets, screws), between them.
     pub centroid_lps_mm: LpsPoint,
     /// Radius as asked for, mm.
     pub radius_mm: f64,
@@ -324,6 +327,50 @@ fn true_lesion(scene: &Scene<'_>, segment: &Segment, lesion: &Lesion) -> TrueLes
     }
 }
 
+/// A look-alike where it is painted: several kinds have a place of their own in the vertebra.
+fn true_look_alike(
+    scene: &Scene<'_>,
+    segment: &Segment,
+    alike: &LookAlike,
+    level: Level,
+) -> TrueLookAlike {
+    let half = segment.half_size();
+    let asked = segment.to_lps(DVec3::from(alike.place) * half);
+    let told = |centroid: DVec3| TrueLookAlike {
+        kind: alike.kind.name().to_owned(),
+        level,
+        centroid_lps_mm: point(centroid),
+        radius_mm: alike.radius_mm,
+    };
+    if alike.kind.is_a_ball() {
+        return told(asked);
+    }
+    let others = segment.look_alikes.iter().filter(|other| *other != alike);
+    let without = Segment { look_alikes: others.copied().collect(), ..segment.clone() };
+    let inside = |d: &BoneDistance| d.body().max(d.posterior) >= 0.0;
+    let seen = 0.1 * scene.mean_marrow(segment);
+    let reach = DVec3::new(half.x + 20.0, half.y + segment.canal[1] + 32.0, 2.0 * half.z);
+    let (mut sum, mut count) = (DVec3::ZERO, 0_usize);
+    for offset in lattice(reach / LOOK_ALIKE_STEPS).map(|offset| offset * LOOK_ALIKE_STEPS) {
+        let (local, d) = bone_at(scene, segment, offset);
+        let bare = bone::distance(&without, local);
+        let painted = if alike.kind == LookAlikeKind::Screw {
+            bone::screw(segment, local.with_x(local.x.abs())) >= 0.0
+        } else if inside(&d) && inside(&bare) {
+            let change =
+                scene.marrow(segment, local, d.body()) - scene.marrow(&without, local, bare.body());
+            change.abs() > seen
+        } else {
+            inside(&d) != inside(&bare)
+        };
+        if painted {
+            sum += segment.to_lps(offset);
+            count += 1;
+        }
+    }
+    told(if count > 0 { sum / count as f64 } else { asked })
+}
+
 /// Value of a level in label maps (`VerSe`).
 pub(super) fn label(level: Level) -> u8 {
     match level {
@@ -342,12 +389,8 @@ pub(super) fn truth(scene: &Scene<'_>, grid: &Grid) -> Truth {
         let Some(level) = segment.level.filter(|level| *level != Level::C1) else { continue };
         vertebrae.extend(true_vertebra(scene, grid, segment, level));
         lesions.extend(segment.lesions.iter().map(|lesion| true_lesion(scene, segment, lesion)));
-        look_alikes.extend(segment.look_alikes.iter().map(|alike| TrueLookAlike {
-            kind: alike.kind.name().to_owned(),
-            level,
-            centroid_lps_mm: point(segment.to_lps(DVec3::from(alike.place) * segment.half_size())),
-            radius_mm: alike.radius_mm,
-        }));
+        let alikes = segment.look_alikes.iter();
+        look_alikes.extend(alikes.map(|alike| true_look_alike(scene, segment, alike, level)));
     }
     let seen = |level| {
         vertebrae.iter().any(|v: &TrueVertebra| v.level == level && v.fraction_in_view >= 0.5)

@@ -79,6 +79,7 @@ impl Case {
                 body_centroid_lps_mm: LpsPoint::new(0.0, 0.0, 30.0 * index as f64),
                 fraction_in_view: 1.0,
                 confidence: 0.9,
+                sizes: None,
                 limitations: Vec::new(),
             });
         }

@@ -5,7 +5,8 @@ use rayon::prelude::*;
 use super::signals::Signals;
 use super::spine_line::SpineLine;
 use super::straightened::{Straightened, column, row};
-use crate::anatomy::model::{Canal, CanalSection};
+use crate::anatomy::model::{CANAL_DIRECTIONS, Canal, CanalSection};
+use crate::kernels::median;
 use crate::units::{Millimetres, Share};
 
 /// A wall is this much denser than the content of the canal, HU; half of what the search asks,
@@ -18,10 +19,14 @@ const HALF_WINDOW: usize = 1;
 
 /// Rays in all directions from the line, and how far the rays of one side reach from straight
 /// sideways, in rays (67 degrees).
-const RAYS: usize = 48;
+const RAYS: usize = CANAL_DIRECTIONS;
 const SIDE_RAYS: usize = 9;
 /// Rays of one side that must meet a wall: between the pedicles the canal is open to the foramina.
 const LEAST_SIDE_RAYS: usize = 10;
+/// Sections to either side whose walls make the outline, mm: half a vertebra of the neck.
+const OUTLINE_HALF_WINDOW: usize = 8;
+/// Rays of a section that must meet a wall, with those carried over, for an outline.
+const LEAST_OUTLINE_RAYS: usize = RAYS * 3 / 4;
 /// Step along a ray, mm.
 const RAY_STEP_MM: f64 = 0.5;
 
@@ -33,21 +38,24 @@ pub fn canal(
     in_view: &[bool],
 ) -> Option<Canal> {
     let threshold = signals.canal_hu + WALL_CONTRAST_HU;
+    let seen = |s: usize| in_view.get(s).copied().unwrap_or(false);
+    let walls: Vec<Option<[Option<f64>; RAYS]>> = (0..line.frames.len())
+        .into_par_iter()
+        .map(|s| seen(s).then(|| walls(straight, s, threshold)))
+        .collect();
     let sections: Vec<CanalSection> = line
         .frames
         .par_iter()
         .enumerate()
-        .filter(|&(s, _)| in_view.get(s).copied().unwrap_or(false))
-        .map(|(s, frame)| {
-            let walls = walls(straight, s, threshold);
-            CanalSection {
-                frame: *frame,
-                anterior: Millimetres::new(signals.back_wall_mm[s]),
-                posterior: walls[RAYS / 2].map(Millimetres::new),
-                left: reach_to_side(&walls, RAYS / 4).map(Millimetres::new),
-                right: reach_to_side(&walls, 3 * RAYS / 4).map(Millimetres::new),
-                confidence: confidence(line, signals, s),
-            }
+        .filter_map(|(s, frame)| Some((s, frame, walls[s].as_ref()?)))
+        .map(|(s, frame, own)| CanalSection {
+            frame: *frame,
+            anterior: Millimetres::new(signals.back_wall_mm[s]),
+            posterior: own[RAYS / 2].map(Millimetres::new),
+            left: reach_to_side(own, RAYS / 4).map(Millimetres::new),
+            right: reach_to_side(own, 3 * RAYS / 4).map(Millimetres::new),
+            outline: outline(&walls, s),
+            confidence: confidence(line, signals, s),
         })
         .collect();
     (!sections.is_empty()).then_some(Canal { sections })
@@ -74,6 +82,28 @@ fn walls(straight: &Straightened, s: usize, threshold: f64) -> [Option<f64>; RAY
         three.sort_by(f64::total_cmp);
         Some(three[1]).filter(|r| r.is_finite())
     })
+}
+
+/// The wall in each direction: the median of the sections about, which carries it over foramina and
+/// leaves out what lies beyond them; between directions without one the neighbours' mean.
+fn outline(walls: &[Option<[Option<f64>; RAYS]>], s: usize) -> Option<[f32; RAYS]> {
+    let about =
+        s.saturating_sub(OUTLINE_HALF_WINDOW)..(s + OUTLINE_HALF_WINDOW + 1).min(walls.len());
+    let about: Vec<&[Option<f64>; RAYS]> = walls[about].iter().flatten().collect();
+    let met: [Option<f64>; RAYS] =
+        std::array::from_fn(|ray| median(about.iter().filter_map(|walls| walls[ray])));
+    if met.iter().flatten().count() < LEAST_OUTLINE_RAYS {
+        return None;
+    }
+    let nearest =
+        |ray: usize, step: usize| (0..RAYS).find_map(|n| Some((n, met[(ray + n * step) % RAYS]?)));
+    let mut outline = [0.0f32; RAYS];
+    for (ray, radius) in outline.iter_mut().enumerate() {
+        let ((after, a), (before, b)) = (nearest(ray, 1)?, nearest(ray, RAYS - 1)?);
+        let share = after as f64 / (after + before).max(1) as f64;
+        *radius = (a + (b - a) * share) as f32;
+    }
+    Some(outline)
 }
 
 /// How far the canal reaches to the side of a ray: the pedicles bound it in front of the line, the
@@ -131,6 +161,27 @@ fn confidence(line: &SpineLine, signals: &Signals, s: usize) -> Share {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_outline_is_carried_over_foramina_and_spikes_and_needs_most_of_the_wall() {
+        let round = [Some(8.0); RAYS];
+        let mut foramen = round;
+        foramen[9..15].fill(None);
+        foramen[30] = Some(19.0);
+        let mut sections = vec![Some(round); 12];
+        sections[4..9].fill(Some(foramen));
+        assert_eq!(outline(&sections, 6), Some([8.0; RAYS]));
+        // Open on one side all along: the gap is bridged from its edges.
+        let mut open = [Some(8.0); RAYS];
+        open[10] = None;
+        open[11] = None;
+        open[12] = Some(11.0);
+        let bridged = outline(&vec![Some(open); 12], 6).unwrap();
+        assert!((bridged[10] - 9.0).abs() < 1e-6 && (bridged[11] - 10.0).abs() < 1e-6);
+        let mut half = [Some(8.0); RAYS];
+        half[..RAYS / 2].fill(None);
+        assert_eq!(outline(&vec![Some(half); 12], 6), None);
+    }
 
     #[test]
     fn a_wall_is_placed_between_the_samples_and_none_is_made_up() {

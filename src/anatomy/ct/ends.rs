@@ -5,7 +5,8 @@
 //! - **Sacrum**: from L4 over L5 to S1 the axes of the bodies lean to the back by 40 degrees and more,
 //!   S1 against L5 by more than any lumbar pair. Relative angles, so that the position of the
 //!   patient does not matter. Where the axes say nothing, the distances do: S1 to S2 is shorter
-//!   than L5 to S1, and the chain bends.
+//!   than L5 to S1, and the chain bends. And S1 is the highest body that bone joins to both hip bones
+//!   ([`super::bones::bodies_below_s1`]).
 //! - **C2**: above it the canal opens: in the ring of C1 it is 28 to 32 mm wide, from C2 to C7
 //!   less than 27 mm and nearly constant. What stands beside the open canal is dens, C1 or skull.
 //!
@@ -50,10 +51,12 @@ const OPEN_CANAL_MM: f64 = 27.0;
 const OPENING: f64 = 1.15;
 
 /// Takes off what lies below S1 and above C2; says so, and which vertebrae the ends are. The
-/// evidence carries the place in the list until the vertebrae are numbered.
+/// evidence carries the place in the list until the vertebrae are numbered. `below_joined` are the
+/// lowest that lie below the body joined to both hip bones.
 pub fn trim_ends(
     vertebrae: &mut Vec<Vertebra>,
     canal: Option<&Canal>,
+    below_joined: usize,
 ) -> (FoundEnds, Vec<Problem>) {
     let mut problems = Vec::new();
     let places: Vec<LpsPoint> = vertebrae.iter().map(|v| v.centroid).collect();
@@ -61,6 +64,7 @@ pub fn trim_ends(
         vertebrae.iter().map(|v| v.body.as_ref().map(|body| body.frame)).collect();
     let (by_axes, score) = first_sacral(&places, &frames);
     let sacral = if score >= BELIEVED { by_axes } else { sacral_bodies(vertebrae) };
+    let sacral = sacral.max(below_joined);
     if sacral > 0 {
         let top = vertebrae[sacral - 1].centroid.z();
         vertebrae.drain(..sacral);
@@ -293,6 +297,7 @@ mod tests {
                     posterior: None,
                     left: half,
                     right: half,
+                    outline: None,
                     confidence: Share::new(1.0),
                 }
             })
@@ -305,7 +310,7 @@ mod tests {
         let mut chain: Vec<Vertebra> =
             [0.0, 18.0, 36.0, 54.0, 72.0, 92.0].map(|z| at(0.0, z)).into();
         let opening = canal(|z| if z > 84.0 { 31.0 } else { 23.0 }, 110);
-        let (ends, _) = trim_ends(&mut chain, Some(&opening));
+        let (ends, _) = trim_ends(&mut chain, Some(&opening), 0);
         assert_eq!(chain.len(), 5);
         assert!(ends.c2.is_some_and(|score| score > 0.9));
     }
@@ -315,7 +320,7 @@ mod tests {
         let mut chain: Vec<Vertebra> = [0.0, 18.0, 36.0, 54.0].map(|z| at(0.0, z)).into();
         // From chest to neck the canal widens too, but not to the width of the ring of C1.
         let widening = canal(|z| 17.0 + z / 9.0, 70);
-        let (ends, _) = trim_ends(&mut chain, Some(&widening));
+        let (ends, _) = trim_ends(&mut chain, Some(&widening), 0);
         assert_eq!((chain.len(), ends.c2), (4, None));
     }
 
@@ -330,16 +335,26 @@ mod tests {
             at(2.0, 36.0),
             at(0.0, 73.0),
         ];
-        let problems = trim_ends(&mut chain, None).1;
+        let problems = trim_ends(&mut chain, None, 0).1;
         assert_eq!(chain.len(), 4);
         assert_eq!(chain[0].centroid.z(), -28.0);
         assert_eq!(problems.len(), 1);
     }
 
     #[test]
+    fn what_lies_below_the_joint_with_the_hip_bones_is_taken_off_where_axes_and_places_are_bad() {
+        // S2 in line with S1 and as far below it as L5 is above.
+        let mut chain =
+            vec![at(70.0, -50.0), at(41.0, -28.0), at(12.0, 0.0), at(2.0, 36.0), at(0.0, 73.0)];
+        assert_eq!(trim_ends(&mut chain.clone(), None, 0).1.len(), 0);
+        trim_ends(&mut chain, None, 1);
+        assert_eq!(chain.len(), 4);
+    }
+
+    #[test]
     fn a_lumbar_spine_that_ends_at_s1_stays_whole() {
         let mut chain = vec![at(41.0, -28.0), at(12.0, 0.0), at(2.0, 36.0), at(0.0, 73.0)];
-        assert!(trim_ends(&mut chain, None).1.is_empty());
+        assert!(trim_ends(&mut chain, None, 0).1.is_empty());
         assert_eq!(chain.len(), 4);
     }
 
@@ -348,7 +363,7 @@ mod tests {
         let mut chain: Vec<Vertebra> = (0..9).map(|n| at(0.0, 27.0 * f64::from(n))).collect();
         chain.extend([at(-18.0, 233.0), at(-36.0, 250.0), at(-54.0, 278.0), at(-60.0, 296.0)]);
         let whole = chain.len();
-        assert!(trim_ends(&mut chain, None).1.is_empty());
+        assert!(trim_ends(&mut chain, None, 0).1.is_empty());
         assert_eq!(chain.len(), whole);
     }
 
@@ -356,7 +371,7 @@ mod tests {
     fn one_short_step_in_the_middle_of_the_column_takes_nothing_off() {
         let mut chain: Vec<Vertebra> =
             [0.0, 22.0, 44.0, 59.0, 81.0, 103.0, 125.0, 147.0].map(|z| at(0.0, z)).into();
-        assert!(trim_ends(&mut chain, None).1.is_empty());
+        assert!(trim_ends(&mut chain, None, 0).1.is_empty());
         assert_eq!(chain.len(), 8);
     }
 
@@ -364,7 +379,7 @@ mod tests {
     fn the_dens_and_the_skull_base_are_taken_off_and_c2_stays() {
         let mut chain: Vec<Vertebra> =
             [0.0, 19.0, 37.0, 55.0, 73.0, 86.0, 99.0].map(|z| at(0.0, z)).into();
-        assert_eq!(trim_ends(&mut chain, None).1.len(), 1);
+        assert_eq!(trim_ends(&mut chain, None, 0).1.len(), 1);
         assert_eq!(chain.len(), 5);
     }
 }

@@ -89,7 +89,8 @@ pub fn find_with(
     let measured =
         vertebrae::Measured { volume, line: &line, signals: &signals, discs: &discs, parameters };
     anatomy.vertebrae = vertebrae::vertebrae(&measured, &segments);
-    let (ends, trimmed) = ends::trim_ends(&mut anatomy.vertebrae, anatomy.canal.as_ref());
+    let below = bones::bodies_below_s1(&anatomy, &coarse);
+    let (ends, trimmed) = ends::trim_ends(&mut anatomy.vertebrae, anatomy.canal.as_ref(), below);
     anatomy.problems.extend(trimmed);
     vertebrae::number(&mut anatomy.vertebrae);
     anatomy.ends = ends.named(&anatomy.vertebrae);

@@ -10,9 +10,11 @@ const LEAST_SPACING: usize = 12;
 const GREATEST_SPACING: usize = 44;
 /// Number of spacings.
 const SPACINGS: usize = GREATEST_SPACING - LEAST_SPACING + 1;
-/// Where the densest place beside the canal lies between the discs: lumbar 0.6 to 0.7, cervical
-/// 0.7, thoracic 0.8 to 0.9 (rib heads at the disc). The best fit counts.
-const PEDICLE_PHASES: [f64; 3] = [0.62, 0.70, 0.80];
+/// Where the pedicle lies between the middles of the discs (the upper half of the body), and by how
+/// much higher it may seem, mm: discs fall to the front, so that beside the canal, 14 mm behind
+/// their middle, they lie up to 5 mm higher. The best fit counts.
+const PEDICLE_PHASE: f64 = 0.64;
+const PEDICLE_SHIFTS_MM: [f64; 3] = [0.0, 2.5, 5.0];
 
 /// Greatest width of a body over its depth: what is wider (a neck with its transverse processes and
 /// facets) is no body.
@@ -54,13 +56,16 @@ struct Fit {
 pub fn rhythm(signals: &Signals, discs: &DiscEvidence, parameters: &Parameters) -> Vec<Segment> {
     let n = discs.in_view.len();
     let places = n + 2 * GREATEST_SPACING;
-    let cosines: Vec<Vec<[f64; PEDICLE_PHASES.len()]>> = (0..SPACINGS)
+    let cosines: Vec<Vec<[f64; PEDICLE_SHIFTS_MM.len()]>> = (0..SPACINGS)
         .map(|hi| {
             let h = LEAST_SPACING + hi;
             (0..h)
                 .map(|x| {
                     let f = (x as f64 + 0.5) / h as f64;
-                    PEDICLE_PHASES.map(|p| 1.3 * libm::cos(std::f64::consts::TAU * (f - p)))
+                    PEDICLE_SHIFTS_MM.map(|mm| {
+                        let phase = PEDICLE_PHASE + mm / h as f64;
+                        1.3 * libm::cos(std::f64::consts::TAU * (f - phase))
+                    })
                 })
                 .collect()
         })
@@ -135,12 +140,12 @@ fn fit(
     discs: &DiscEvidence,
     place: usize,
     spacing: usize,
-    cosines: &[[f64; PEDICLE_PHASES.len()]],
+    cosines: &[[f64; PEDICLE_SHIFTS_MM.len()]],
     parameters: &Parameters,
 ) -> Option<Fit> {
     let n = discs.in_view.len();
     let inside_of = &discs.strength[limit_for_spacing(spacing)];
-    let mut sums = [0.0; PEDICLE_PHASES.len()];
+    let mut sums = [0.0; PEDICLE_SHIFTS_MM.len()];
     let (mut seen, mut worst) = (0usize, 0.0f64);
     for (x, cosines) in cosines.iter().enumerate() {
         let Some(s) = (place + x).checked_sub(GREATEST_SPACING).filter(|&s| s < n) else {

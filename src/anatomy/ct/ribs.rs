@@ -10,7 +10,7 @@ use super::bones::column::Column;
 use super::coarse::Coarse;
 use crate::anatomy::levels::{Anchor, AnchorKind, Ribs};
 use crate::geometry::{LocalPoint, LpsPoint};
-use crate::kernels::BitMask;
+use crate::kernels::{BitMask, neighbour, place_of};
 use crate::units::Share;
 
 /// Bone is walked from this far from the midline, mm: outside the body and the rib's head, where
@@ -210,11 +210,11 @@ fn walk(
     // Lengths in tenths of a voxel: whole numbers keep the order the same everywhere.
     let mut shortest: Vec<u32> = vec![u32::MAX; voxels];
     // Two voxels on in each direction: thin ribs break in thick slices.
-    let steps: Vec<([usize; 3], u32)> = (0..125)
-        .map(|n| [n % 5, n / 5 % 5, n / 25])
-        .filter(|step| *step != [2; 3])
+    let steps: Vec<([isize; 3], u32)> = (0..125)
+        .map(|n: isize| [n % 5 - 2, n / 5 % 5 - 2, n / 25 - 2])
+        .filter(|step| *step != [0; 3])
         .map(|step| {
-            let squared: usize = step.iter().map(|&d: &usize| d.abs_diff(2).pow(2)).sum();
+            let squared: isize = step.iter().map(|d| d * d).sum();
             (step, libm::round(10.0 * libm::sqrt(squared as f64)) as u32)
         })
         .collect();
@@ -239,17 +239,9 @@ fn walk(
             }
             owned[rank] = true;
             out.push((offset, usize::from(code / 2), code % 2 == 1));
-            let at = [offset % size[0], offset / size[0] % size[1], offset / size[0] / size[1]];
+            let at = place_of(offset, size);
             for &(step, cost) in &steps {
-                let mut next = [0; 3];
-                let inside = (0..3).all(|axis| {
-                    next[axis] = (at[axis] + step[axis]).wrapping_sub(2);
-                    next[axis] < size[axis]
-                });
-                if !inside {
-                    continue;
-                }
-                let to = (next[2] * size[1] + next[1]) * size[0] + next[0];
+                let Some(to) = neighbour(at, step, size) else { continue };
                 let Some(rank) = ranks.of(to).filter(|&rank| !owned[rank]) else { continue };
                 let sum = length + cost as usize;
                 // Of equal lengths all are kept.

@@ -17,8 +17,10 @@ const LUMBAR_WIDTH_MM: f64 = 38.0;
 const LUMBAR_SPACING_MM: f64 = 33.0;
 const LITTLE_LUNG_SHARE: f64 = 0.06;
 /// Slope of the body's axis (part of `up` towards anterior) from which the lowest lumbar-sized
-/// body is sacral: measured 0.77 and 0.79 at S1, 0.44 and 0.53 at L5.
+/// body is sacral: measured 0.77 and 0.79 at S1, 0.44 and 0.53 at L5. From the second value on it may
+/// be either, since the axis of S1 is measured badly (0.48 was seen): nothing is guessed.
 const SACRAL_SLOPE: f64 = 0.65;
+const DOUBTFUL_SLOPE: f64 = 0.4;
 
 /// Fills `section_guess`.
 pub fn guess_sections(coarse: &Coarse, vertebrae: &mut [Vertebra]) {
@@ -71,8 +73,12 @@ fn by_size(coarse: &Coarse, vertebrae: &[Vertebra], n: usize) -> Option<SpineSec
     }
     if width >= LUMBAR_WIDTH_MM && spacing >= LUMBAR_SPACING_MM && lung <= LITTLE_LUNG_SHARE {
         let slope = body.frame.up.dot(crate::geometry::LpsVector::ANTERIOR);
-        let sacral = n == 0 && slope >= SACRAL_SLOPE;
-        return Some(if sacral { SpineSection::Sacral } else { SpineSection::Lumbar });
+        return match slope {
+            _ if n > 0 => Some(SpineSection::Lumbar),
+            SACRAL_SLOPE.. => Some(SpineSection::Sacral),
+            DOUBTFUL_SLOPE.. => None,
+            _ => Some(SpineSection::Lumbar),
+        };
     }
     None
 }

@@ -42,9 +42,6 @@ fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
     if n > 0 { sum / f64::from(n) } else { f64::NAN }
 }
 
-/// Columns from 3 mm on that lie before 5 mm: there the search for the wall begins, not the mean.
-const BEFORE_THE_WALL: usize = 2;
-
 /// Mean of the finite values; NaN where they are half or less.
 fn mean_of_most(values: impl Iterator<Item = f64>) -> f64 {
     let (mut sum, mut n, mut all) = (0.0, 0u32, 0u32);
@@ -115,7 +112,7 @@ fn smoothed_along(profiles: &[Vec<f64>], sigma: f64) -> Vec<Vec<f64>> {
 pub fn signals(straight: &Straightened) -> Signals {
     let n = straight.len();
     // Very dense or dark voxels must not decide a mean.
-    let hu = straight.map(|v| v.clamp(-150.0, 900.0));
+    let hu = straight.map(|_, v| v.clamp(-150.0, 900.0));
     let central = |volume: &Straightened, s: usize, r: usize| {
         mean(volume.line(s, r)[column(-5.0)..=column(5.0)].iter().map(|&v| f64::from(v)))
     };
@@ -149,19 +146,8 @@ pub fn signals(straight: &Straightened) -> Signals {
         .collect();
     let back_wall_seen = raw_wall.iter().map(|v| v.is_finite()).collect();
     let back_wall_mm = filled(&raw_wall, 31, 7.0);
-    // Bone likeness scaled to this patient: osteoporotic bodies have half the density of others.
-    let bone_hu = percentile(
-        (0..n)
-            .flat_map(|s| {
-                (row(10.0)..row(25.0))
-                    .flat_map(move |r| (column(-10.0)..=column(10.0)).map(move |c| (s, r, c)))
-            })
-            .map(|(s, r, c)| f64::from(hu.line(s, r)[c])),
-        70.0,
-    )
-    .unwrap_or(300.0)
-    .clamp(160.0, 600.0);
-    let likeness = hu.map(|v| ((v - 40.0) / (bone_hu as f32 - 40.0)).clamp(0.0, 1.0));
+    let bone_hu = bone_hu(&hu);
+    let likeness = hu.map(|s, v| ((v - 40.0) / (bone_hu[s] - 40.0)).clamp(0.0, 1.0));
     let forward: Vec<Vec<f64>> = (0..n)
         .into_par_iter()
         .map(|s| (0..ROWS).map(|r| central(&likeness, s, r)).collect())
@@ -210,6 +196,26 @@ pub fn signals(straight: &Straightened) -> Signals {
     }
 }
 
+/// Density of the bodies here, HU: what bone likeness is scaled to. Osteoporotic bodies have half
+/// the density of others, and a neck twice that of the loins below it; scaled to the whole spine,
+/// the muscle before a neck would pass for bone.
+fn bone_hu(hu: &Straightened) -> Vec<f32> {
+    let n = hu.len();
+    let own: Vec<f64> = (0..n)
+        .into_par_iter()
+        .map(|s| {
+            let body = (row(10.0)..row(25.0))
+                .flat_map(|r| hu.line(s, r)[column(-10.0)..=column(10.0)].iter());
+            percentile(body.map(|&v| f64::from(v)), 70.0).unwrap_or(f64::NAN)
+        })
+        .collect();
+    let about = gaussian_profile_in_view(&own, 20.0);
+    about
+        .into_iter()
+        .map(|hu| if hu.is_finite() { hu.clamp(160.0, 600.0) as f32 } else { 300.0 })
+        .collect()
+}
+
 /// Half widths of the body to the left and right of the line, mm.
 fn half_widths(
     likeness: &Straightened,
@@ -249,46 +255,33 @@ fn half_widths(
     (filled(&left, 41, 16.0), filled(&right, 41, 16.0))
 }
 
-/// How soon and how dense bone is met from the canal to the side: at pedicles at once, at foramina
-/// late, in every patient, osteoporotic or not; the most reliable rhythm of all.
-///
-/// The mean over 5 to 16 mm of the densest met so far, over the rows from the middle of the canal to
-/// 8 mm ahead of it. What lies behind the wall (marrow of the pedicle, heads of ribs, facets at other
-/// heights) does not count, as it would in a mean of the densities.
+/// Density of the side walls of the canal, at their densest column: high at pedicles, low at
+/// foramina in every patient, osteoporotic or not; the most reliable rhythm of all. Further out the
+/// heads of the ribs and the facets lie at other heights and would blur it.
 fn pedicle(hu: &Straightened) -> Vec<f64> {
     let n = hu.len();
-    let side = |outwards: &[usize]| -> Vec<f64> {
-        let columns: Vec<Vec<f64>> = outwards
-            .iter()
-            .map(|&c| {
+    let side = |columns: std::ops::RangeInclusive<usize>| -> Vec<f64> {
+        // Smoothed before the densest is taken, else noise decides which that is.
+        let columns: Vec<Vec<f64>> = columns
+            .map(|c| {
                 let along: Vec<f64> = (0..n)
                     .map(|s| {
                         mean_of_most(
                             (row(0.0)..=row(8.0))
-                                .map(|r| f64::from(hu.line(s, r)[c]).clamp(-50.0, 400.0)),
+                                .map(|r| f64::from(hu.line(s, r)[c].clamp(-50.0, 700.0))),
                         )
                     })
                     .collect();
-                let smooth = gaussian_profile_in_view(&along, 1.0);
+                let smooth = gaussian_profile_in_view(&along, 1.5);
                 let seen = |(&v, r): (&f64, &f64)| if r.is_finite() { v } else { f64::NAN };
                 smooth.iter().zip(&along).map(seen).collect()
             })
             .collect();
-        (0..n)
-            .map(|s| {
-                let mut densest = f64::NEG_INFINITY;
-                let met = columns.iter().map(|column| {
-                    densest = densest.max(column[s]);
-                    if column[s].is_finite() { densest } else { f64::NAN }
-                });
-                mean_of_most(met.skip(BEFORE_THE_WALL))
-            })
-            .collect()
+        (0..n).map(|s| columns.iter().map(|c| c[s]).fold(f64::NAN, f64::max)).collect()
     };
-    let left: Vec<usize> = (column(3.0)..=column(16.0)).collect();
-    let right: Vec<usize> = (column(-16.0)..=column(-3.0)).rev().collect();
-    let raw: Vec<f64> =
-        side(&left).iter().zip(&side(&right)).map(|(&l, &r)| mean([l, r])).collect();
+    let left = side(column(6.0)..=column(14.0));
+    let right = side(column(-14.0)..=column(-6.0));
+    let raw: Vec<f64> = left.iter().zip(&right).map(|(&l, &r)| mean([l, r])).collect();
     let level = gaussian_profile_in_view(&raw, 18.0);
     let squares: Vec<f64> = raw.iter().zip(&level).map(|(v, m)| (v - m) * (v - m)).collect();
     let spread = gaussian_profile_in_view(&squares, 24.0);

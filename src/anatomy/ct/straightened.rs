@@ -68,9 +68,11 @@ impl Straightened {
         &self.values[start..start + COLUMNS]
     }
 
-    /// The same with each value changed.
-    pub fn map(&self, change: impl Fn(f32) -> f32 + Sync) -> Self {
-        let values = self.values.par_iter().map(|&v| change(v)).collect();
+    /// The same with each value changed, told its section.
+    pub fn map(&self, change: impl Fn(usize, f32) -> f32 + Sync) -> Self {
+        let section = ROWS * COLUMNS;
+        let values =
+            self.values.par_iter().enumerate().map(|(n, &v)| change(n / section, v)).collect();
         Self { values, sections: self.sections }
     }
 }

@@ -402,6 +402,7 @@ fn canal(at: &[CanalAt]) -> Option<Canal> {
             posterior: mixed(a.posterior_mm, b.posterior_mm),
             left: side,
             right: side,
+            outline: None,
             confidence: Share::new(0.9),
         })
     };

@@ -49,6 +49,7 @@ pub fn canal(vertebrae: &[Vertebra]) -> Option<Canal> {
                             posterior: None,
                             left: None,
                             right: None,
+                            outline: None,
                             confidence: Share::new(from.2.min(knot.2)),
                         });
                     }

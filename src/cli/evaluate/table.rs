@@ -119,9 +119,9 @@ pub fn table(evaluation: &Evaluation) -> String {
         if n == 0 {
             lines.push(String::new());
         }
+        let feature = one.feature.map_or_else(|| "vertebra".to_owned(), |f| f.to_string());
         lines.push(format!(
-            "{} {}: bias {}, limits {} and {} ({} pairs)",
-            one.feature,
+            "{feature} {}: bias {}, limits {} and {} ({} pairs)",
             one.name,
             shown(&one.bias, 2),
             shown(&one.lower_limit, 1),

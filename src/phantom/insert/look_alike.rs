@@ -148,17 +148,29 @@ pub(super) fn put_schmorl_node(
         .with("disc_hu", disc))
 }
 
-/// Depth inside a band below an endplate that thins out to its rim, mm.
-///
-/// Degeneration is strongest in front: the band is tilted towards it.
-fn band(body: &Body, upper: bool, thickness: f64, tilt: f64, p: LpsPoint, field: &Texture) -> f64 {
-    let local = body.frame.to_local(p);
-    let height = body.endplate_height(local.v, local.u, upper);
-    let below = if upper { height - local.s } else { local.s - height };
-    let [_, depth_half, _] = body.half_size();
-    let here = thickness * (1.0 + tilt * local.v / depth_half)
-        + 1.2 * field.at(DVec3::new(local.u, local.v, 0.0) / 5.0);
-    (here - below).min(below + 0.5).min(body.depth(p) + 0.5)
+/// A band below an endplate that thins out to its rim. Degeneration is strongest in front: the band is
+/// tilted towards it.
+struct Band<'a> {
+    body: &'a Body,
+    upper: bool,
+    thickness_mm: f64,
+    /// Share by which it is thicker at the front wall.
+    tilt: f64,
+    /// Half depth of the body, mm.
+    depth_half: f64,
+    field: Texture,
+}
+
+impl Band<'_> {
+    /// Depth of a place below the surface of the band, mm; negative outside.
+    fn depth(&self, p: LpsPoint) -> f64 {
+        let local = self.body.frame.to_local(p);
+        let height = self.body.endplate_height(local.v, local.u, self.upper);
+        let below = if self.upper { height - local.s } else { local.s - height };
+        let here = self.thickness_mm * (1.0 + self.tilt * local.v / self.depth_half)
+            + 1.2 * self.field.at(DVec3::new(local.u, local.v, 0.0) / 5.0);
+        (here - below).min(below + 0.5).min(self.body.depth(p) + 0.5)
+    }
 }
 
 /// Dense band below an endplate, fading out over its depth.
@@ -172,9 +184,16 @@ pub(super) fn put_endplate_sclerosis(
     let (centre, side) = endplate(body, 0.0, 0.0, draw);
     let thickness = draw.between(2.0, 0.35 * height + 2.0);
     let tilt = draw.between(-0.3, 0.8);
-    let field = Texture::new(draw.seed());
+    let band = Band {
+        body,
+        upper: side > 0.0,
+        thickness_mm: thickness,
+        tilt,
+        depth_half,
+        field: Texture::new(draw.seed()),
+    };
     let reach = side_half.max(depth_half) + 6.0;
-    let band = |p: LpsPoint| band(body, side > 0.0, thickness, tilt, p, &field);
+    let band = |p: LpsPoint| band.depth(p);
     let all = shares(canvas, centre, reach, 0.8 * thickness, band)?;
     let mottle = mottle(canvas, all.block, 3.0, draw);
     blend(canvas, &all, |old, n| {
@@ -269,9 +288,16 @@ pub(super) fn put_modic(
     let (centre, side) = endplate(body, 0.0, 0.0, draw);
     let thickness = draw.between(0.25, 0.7) * height;
     let tilt = draw.between(-0.2, 0.7);
-    let field = Texture::new(draw.seed());
+    let band = Band {
+        body,
+        upper: side > 0.0,
+        thickness_mm: thickness,
+        tilt,
+        depth_half,
+        field: Texture::new(draw.seed()),
+    };
     let reach = side_half.max(depth_half) + 6.0;
-    let band = |p: LpsPoint| band(body, side > 0.0, thickness, tilt, p, &field);
+    let band = |p: LpsPoint| band.depth(p);
     let all = shares(canvas, centre, reach, 0.6 * thickness, band)?;
     scale_signal(canvas, &all, body.marrow, ratio, |_| 1.0, draw);
     Ok(Painted::new(InsertKind::Modic, ratio, all)

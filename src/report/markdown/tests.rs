@@ -48,6 +48,7 @@ fn vertebra(name: &str, level: Option<Level>) -> VertebraRecord {
         body_centroid_lps_mm: LpsPoint::new(1.0, -138.0, -440.0),
         fraction_in_view: 1.0,
         confidence: 0.9,
+        sizes: None,
         limitations: Vec::new(),
     }
 }

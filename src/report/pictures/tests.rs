@@ -95,6 +95,7 @@ fn patient() -> (Image, Anatomy, Location) {
             posterior: None,
             left: Some(Millimetres::new(11.0)),
             right: None,
+            outline: None,
             confidence: Share::new(0.9),
         })
         .collect();

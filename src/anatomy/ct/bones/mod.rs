@@ -31,6 +31,12 @@ pub fn look(anatomy: &mut Anatomy, volume: &Volume<i16>, coarse: &Coarse) {
     anatomy.bones = Some(told);
 }
 
+/// How many of the lowest vertebrae lie below the one that bone joins to both hip bones.
+pub fn bodies_below_s1(anatomy: &Anatomy, coarse: &Coarse) -> usize {
+    column::Column::new(anatomy.canal.as_ref(), &anatomy.vertebrae)
+        .map_or(0, |column| sacrum::bodies_below_s1(coarse, &column))
+}
+
 /// A mask on the grid of the series, asked at the coarse voxels.
 fn on_coarse(mask: &BitMask, volume: &Volume<i16>, coarse: &Coarse) -> BitMask {
     let native = &volume.grid;

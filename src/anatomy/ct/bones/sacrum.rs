@@ -110,10 +110,7 @@ pub fn anchor(coarse: &Coarse, column: &Column) -> Option<Anchor> {
     }
     // The body above must not be half joined: that would be a transitional vertebra.
     let above = all.get(n + 1).copied().flatten().map(|(share, _)| share);
-    let joined = ((share - 0.4) / 0.5).clamp(0.0, 1.0);
-    // Without a body above in view there is nothing to tell S1 from S2.
-    let alone = above.map_or(0.5, |above| 1.0 - above);
-    let confidence = Share::new(0.97 * joined * alone);
+    let confidence = confidence(share, above, n);
     Some(Anchor {
         kind: AnchorKind::Sacrum,
         position: isize::try_from(n).ok()?,
@@ -129,6 +126,34 @@ pub fn anchor(coarse: &Coarse, column: &Column) -> Option<Anchor> {
     })
 }
 
+/// How sure body `n` is S1: `share` of it is joined, `above` of the next one up.
+fn confidence(share: f64, above: Option<f64>, n: usize) -> Share {
+    let joined = ((share - 0.4) / 0.5).clamp(0.0, 1.0);
+    // Without a body above in view there is nothing to tell S1 from S2.
+    let alone = above.map_or(0.5, |above| 1.0 - above);
+    // What stands below it, and was no sacral body by its distance, makes it a transitional one
+    // perhaps: such an anchor must name nothing.
+    let lowest = if n == 0 { 1.0 } else { 0.5 };
+    Share::new(0.97 * joined * alone * lowest)
+}
+
+/// How many at the lower end of a chain lie below S1, told by the joint alone: the lowest body with a
+/// free one above it that bone joins to both hip bones.
+pub fn bodies_below_s1(coarse: &Coarse, column: &Column) -> usize {
+    let steps: Vec<f64> = column.places.iter().map(|place| place.step_mm).collect();
+    below_s1(&steps, |n| joined(coarse, column, n))
+}
+
+/// `steps` go from each body to the next one up, mm.
+fn below_s1(steps: &[f64], joined: impl Fn(usize) -> Option<(f64, bool)>) -> usize {
+    let is_s1 = |n| joined(n).is_some_and(|(share, ilia)| ilia && share >= LEAST_JOINED);
+    let is_free = |n| joined(n).is_some_and(|(share, _)| share < FREE);
+    (1..steps.len().saturating_sub(1).min(MOST_SACRAL + 1))
+        .rev()
+        .find(|&n| steps[n - 1] <= SACRAL_STEP_SHARE * steps[n] && is_s1(n) && is_free(n + 1))
+        .unwrap_or(0)
+}
+
 /// Sacral bodies that a chain may hold below S1.
 const MOST_SACRAL: usize = 3;
 /// From S1 to L5, mm, at least: first ribs and clavicles beside T1 look joined, too, but the
@@ -136,3 +161,35 @@ const MOST_SACRAL: usize = 3;
 const LEAST_STEP_MM: f64 = 25.0;
 /// Share of columns from which a side counts as joined: measured 0.9 and more at S1, below 0.4 at L5.
 const LEAST_JOINED: f64 = 0.65;
+/// Share of columns from which a body is not free beside its neighbours.
+const FREE: f64 = 0.4;
+/// From S2 to S1 is at most this share of S1 to L5 (measured: 0.72 to 0.75): below a lumbar body that
+/// is joined to the hip bones (transitional) lies S1.
+const SACRAL_STEP_SHARE: f64 = 0.87;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anatomy::levels::LEAST_ANCHOR;
+
+    #[test]
+    fn a_joined_body_names_where_it_is_the_lowest_and_the_one_above_is_free() {
+        let names = |above, n| confidence(1.0, above, n).get() >= LEAST_ANCHOR;
+        assert!(names(Some(0.1), 0));
+        assert!(!names(Some(0.1), 1), "another vertebra stands below it");
+        assert!(!names(Some(0.6), 0), "transitional");
+        assert!(!names(None, 0), "it may be S2");
+    }
+
+    #[test]
+    fn what_lies_below_the_highest_joined_body_is_sacral_unless_its_step_is_lumbar() {
+        // S3, S2, S1, L5, L4.
+        let shares = [1.0, 0.6, 0.9, 0.1, 0.0];
+        let at = |n: usize| Some((shares[n], true));
+        assert_eq!(below_s1(&[25.0, 26.0, 36.0, 37.0, 38.0], at), 2);
+        assert_eq!(below_s1(&[25.0, 34.0, 36.0, 37.0, 38.0], at), 0, "transitional body over S1");
+        assert_eq!(below_s1(&[25.0, 26.0, 36.0, 37.0, 38.0], |n| Some((shares[n], false))), 0);
+        let no_free_body_above = |n: usize| (n < 3).then_some((shares[n], true));
+        assert_eq!(below_s1(&[25.0, 26.0, 36.0, 37.0], no_free_body_above), 0);
+    }
+}
