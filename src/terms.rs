@@ -98,6 +98,11 @@ impl Level {
         (!others.is_empty()).then(|| format!("{} possible", others.join(" or ")))
     }
 
+    /// The level that the name of a label ends in (`L1`, `vertebrae_T12`).
+    pub fn of_label_name(name: &str) -> Option<Self> {
+        name.rsplit(['_', ' ', '-', '.']).next()?.to_ascii_uppercase().parse().ok()
+    }
+
     /// The part of the spine this level belongs to.
     pub const fn section(self) -> SpineSection {
         match self {

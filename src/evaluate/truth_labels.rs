@@ -20,7 +20,7 @@ pub fn vertebrae_of_labels(labels: &[u16], grid: &Grid, names: &BTreeMap<u16, St
         }
     }
     let vertebrae = sums.into_iter().map(|(label, (count, sum))| TruthVertebra {
-        level: names.get(&label).and_then(|name| level_of(name)),
+        level: names.get(&label).and_then(|name| Level::of_label_name(name)),
         centroid_lps_mm: LpsPoint::from(sum.map(|x| x / count)),
         fraction_in_view: 1.0,
         measurements: TrueSizes::default(),
@@ -76,11 +76,6 @@ fn place_of(grid: &Grid, offset: usize) -> [f64; 3] {
     let [ni, nj, _] = grid.size();
     grid.voxel_to_lps(VoxelIndex { i: offset % ni, j: offset / ni % nj, k: offset / ni / nj })
         .into()
-}
-
-/// The level a name ends in.
-fn level_of(name: &str) -> Option<Level> {
-    name.rsplit(['_', ' ', '-', '.']).next()?.to_ascii_uppercase().parse().ok()
 }
 
 #[cfg(test)]

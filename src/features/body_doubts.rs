@@ -83,7 +83,7 @@ fn disc_between(lower: &Vertebra, upper: &Vertebra) -> Option<LpsPoint> {
 }
 
 /// Neck and sacrum are not dependable: by level, else by what all candidate levels or the guess
-/// say.
+/// say. The neck also where it is only the likeliest: its dense small bodies look like foci.
 fn section_refused(vertebra: &Vertebra) -> Option<Reason> {
     let of = |section| match section {
         SpineSection::Cervical => Some(Reason::CervicalSpine),
@@ -94,10 +94,10 @@ fn section_refused(vertebra: &Vertebra) -> Option<Reason> {
         return of(level.section());
     }
     let mut sections = vertebra.level_candidates.iter().map(|level| level.section());
-    if let Some(first) = sections.next()
-        && sections.all(|section| section == first)
+    if let Some(likeliest) = sections.next()
+        && (likeliest == SpineSection::Cervical || sections.all(|section| section == likeliest))
     {
-        return of(first);
+        return of(likeliest);
     }
     vertebra.section_guess.and_then(of)
 }
@@ -145,11 +145,15 @@ mod tests {
     }
 
     #[test]
-    fn candidate_levels_decide_the_section_only_when_they_agree() {
+    fn candidate_levels_decide_the_section_when_they_agree_and_the_neck_when_it_is_likeliest() {
         let mut spine = spine(1, 3.0, |_, _| 0.0);
         spine.anatomy.vertebrae[0].level_candidates = vec![Level::C6, Level::C7];
         assert_eq!(section_refused(&spine.anatomy.vertebrae[0]), Some(Reason::CervicalSpine));
         spine.anatomy.vertebrae[0].level_candidates = vec![Level::C7, Level::T1];
+        assert_eq!(section_refused(&spine.anatomy.vertebrae[0]), Some(Reason::CervicalSpine));
+        spine.anatomy.vertebrae[0].level_candidates = vec![Level::T1, Level::C7];
+        assert_eq!(section_refused(&spine.anatomy.vertebrae[0]), None);
+        spine.anatomy.vertebrae[0].level_candidates = vec![Level::L5, Level::S1];
         assert_eq!(section_refused(&spine.anatomy.vertebrae[0]), None);
         spine.anatomy.vertebrae[0].section_guess = Some(SpineSection::Sacral);
         assert_eq!(section_refused(&spine.anatomy.vertebrae[0]), Some(Reason::SacralSpine));

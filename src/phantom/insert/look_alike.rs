@@ -161,7 +161,12 @@ struct Band<'a> {
     field: Texture,
 }
 
-impl Band<'_> {
+impl<'a> Band<'a> {
+    fn new(body: &'a Body, upper: bool, thickness_mm: f64, tilt: f64, draw: &mut Draw) -> Self {
+        let [_, depth_half, _] = body.half_size();
+        Self { body, upper, thickness_mm, tilt, depth_half, field: Texture::new(draw.seed()) }
+    }
+
     /// Depth of a place below the surface of the band, mm; negative outside.
     fn depth(&self, p: LpsPoint) -> f64 {
         let local = self.body.frame.to_local(p);
@@ -184,14 +189,7 @@ pub(super) fn put_endplate_sclerosis(
     let (centre, side) = endplate(body, 0.0, 0.0, draw);
     let thickness = draw.between(2.0, 0.35 * height + 2.0);
     let tilt = draw.between(-0.3, 0.8);
-    let band = Band {
-        body,
-        upper: side > 0.0,
-        thickness_mm: thickness,
-        tilt,
-        depth_half,
-        field: Texture::new(draw.seed()),
-    };
+    let band = Band::new(body, side > 0.0, thickness, tilt, draw);
     let reach = side_half.max(depth_half) + 6.0;
     let band = |p: LpsPoint| band.depth(p);
     let all = shares(canvas, centre, reach, 0.8 * thickness, band)?;
@@ -288,14 +286,7 @@ pub(super) fn put_modic(
     let (centre, side) = endplate(body, 0.0, 0.0, draw);
     let thickness = draw.between(0.25, 0.7) * height;
     let tilt = draw.between(-0.2, 0.7);
-    let band = Band {
-        body,
-        upper: side > 0.0,
-        thickness_mm: thickness,
-        tilt,
-        depth_half,
-        field: Texture::new(draw.seed()),
-    };
+    let band = Band::new(body, side > 0.0, thickness, tilt, draw);
     let reach = side_half.max(depth_half) + 6.0;
     let band = |p: LpsPoint| band.depth(p);
     let all = shares(canvas, centre, reach, 0.6 * thickness, band)?;

@@ -216,7 +216,8 @@ pub fn places_of_anatomy(anatomy: &Anatomy) -> Vec<BodyPlace> {
 }
 
 /// The bodies of a label map, one for each label (not of whole vertebrae: their centroid lies near
-/// the canal). A body that touches the map's border counts as cut.
+/// the canal). A body that touches the map's border counts as cut; its level is what the label's
+/// name ends in.
 pub fn places_of_labels(map: &LabelMap) -> Vec<BodyPlace> {
     let [ni, nj, nk] = map.grid.size();
     let mut sums: BTreeMap<u16, (usize, [f64; 3], bool)> = BTreeMap::new();
@@ -230,11 +231,11 @@ pub fn places_of_labels(map: &LabelMap) -> Vec<BodyPlace> {
         }
     }
     let mut places: Vec<BodyPlace> = sums
-        .into_values()
-        .map(|(count, sum, cut)| {
+        .into_iter()
+        .map(|(label, (count, sum, cut))| {
             let [i, j, k] = sum.map(|s| s / count as f64);
             BodyPlace {
-                level: None,
+                level: map.names.get(&label).and_then(|name| Level::of_label_name(name)),
                 centroid: map.grid.to_lps(ContinuousIndex { i, j, k }),
                 fraction_in_view: if cut { 0.5 } else { 1.0 },
                 surface: None,

@@ -309,7 +309,7 @@ fn bodies_of_a_label_map_are_centroids_from_the_head_down() {
     let map = LabelMap {
         grid,
         labels,
-        names: BTreeMap::new(),
+        names: BTreeMap::from([(9, "vertebrae_L5".to_owned()), (7, "vertebrae_S1".to_owned())]),
         codes: BTreeMap::new(),
         frame_of_reference_uid: None,
         referenced_series_uid: None,
@@ -321,4 +321,6 @@ fn bodies_of_a_label_map_are_centroids_from_the_head_down() {
     assert_eq!(places[1].centroid, LpsPoint::new(2.0, 2.0, 12.0));
     let shares: Vec<f64> = places.iter().map(|place| place.fraction_in_view).collect();
     assert_eq!(shares, [0.5, 1.0, 1.0]);
+    let levels: Vec<Option<Level>> = places.iter().map(|place| place.level).collect();
+    assert_eq!(levels, [Some(Level::L5), None, Some(Level::S1)], "S1 must get no lesion");
 }
