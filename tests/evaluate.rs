@@ -179,6 +179,39 @@ fn sizes_of_found_bodies_are_compared_with_the_true_ones_and_a_wrong_size_is_ref
 }
 
 #[test]
+fn a_folder_of_inserted_lesions_is_screened_and_compared_as_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (images, out) = (folder.path().join("images"), folder.path().join("out"));
+    let bodies = fixture("ct_lumbar").join("truth.json");
+    osteoflag()
+        .args(["phantom", "insert"])
+        .arg(fixture("ct_lumbar"))
+        .arg("-o")
+        .arg(&images)
+        .arg("--bodies")
+        .arg(bodies)
+        .args(["--seed", "2", "--kinds", "sclerotic"])
+        .assert()
+        .success();
+    assert!(images.join("lesions.nii.gz").exists() && images.join("truth.json").exists());
+    screen(&images, &out, &["--no-pictures"]).success();
+    let run = osteoflag()
+        .arg("evaluate")
+        .arg(&out)
+        .arg("--truth")
+        .arg(&images)
+        .args(["--json", "--bootstrap", "10"])
+        .assert()
+        .success();
+    let compared: Value = serde_json::from_str(&stdout(&run)).unwrap();
+    let listed: Value =
+        serde_json::from_str(&fs::read_to_string(images.join("truth.json")).unwrap()).unwrap();
+    let lesions = listed["lesions"].as_array().unwrap().len();
+    assert!(lesions > 0);
+    assert_eq!(compared["lesions"]["all"]["expected"], lesions, "each lesion counts once");
+}
+
+#[test]
 fn a_cut_on_stored_findings_and_the_same_cut_from_pixels_agree() {
     let case = Case::faint();
     let truth = case.write("truth.json", &case.truth);

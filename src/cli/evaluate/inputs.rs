@@ -325,11 +325,23 @@ fn read_truths(path: &Path, known: &[&str], labels: Labels) -> Result<Vec<Loaded
     for file in files_below(path)? {
         let is_truth = matches!(extension(&file).as_str(), "json" | "csv" | "nii" | "dcm");
         let stem = stem(&file);
+        if lesions_are_listed_beside(&file) {
+            continue;
+        }
         if is_truth && (TRUTH_STEMS.contains(&stem.as_str()) || known.contains(&stem.as_str())) {
             truths.extend(read_truth(&file, &folders_between(path, &file), labels)?);
         }
     }
     Ok(truths)
+}
+
+/// Whether a file is a label map of lesions that `truth.json` beside it lists: the same lesions as
+/// voxels, as `phantom insert` writes them.
+fn lesions_are_listed_beside(file: &Path) -> bool {
+    let is_map = stem(file) == "lesions" && matches!(extension(file).as_str(), "nii" | "dcm");
+    is_map
+        && read_text(&file.with_file_name("truth.json"))
+            .is_ok_and(|text| Truth::parse(&text).is_ok_and(|truth| truth.lesions.is_some()))
 }
 
 /// Extension in small letters; `nii` for `.nii.gz` as well.
