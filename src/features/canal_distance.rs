@@ -41,6 +41,7 @@ fn distance_in_section(section: &CanalSection, place: LpsPoint) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::anatomy::CANAL_DIRECTIONS;
     use crate::geometry::{Frame, LpsVector};
     use crate::units::{Millimetres, Share};
 
@@ -71,6 +72,21 @@ mod tests {
         {
             let distance = distance_to_canal(&canal(), LpsPoint::from(place)).unwrap();
             assert!((distance - expected).abs() < 1e-9, "{distance} mm of {expected}");
+        }
+    }
+
+    #[test]
+    fn an_outline_is_the_border_before_the_four_walls() {
+        let mut canal = canal();
+        let mut outline = [10.0; CANAL_DIRECTIONS];
+        // A quarter turn: to the left.
+        outline[CANAL_DIRECTIONS / 4] = 7.0;
+        for section in &mut canal.sections {
+            section.outline = Some(outline);
+        }
+        for (place, expected) in [([0.0, -20.0, 4.0], 10.0), ([15.0, 0.0, 4.0], 8.0)] {
+            let distance = distance_to_canal(&canal, LpsPoint::from(place)).unwrap();
+            assert!((distance - expected).abs() < 1e-6, "{distance} mm of {expected}");
         }
     }
 

@@ -14,7 +14,7 @@ use crate::geometry::Grid;
 use crate::problem::{Problem, ProblemCode, Severity};
 use crate::role::RoleAssessment;
 use crate::series::{Series, SeriesId, Study};
-use crate::terms::{FeatureId, Provider, Reason, Region, Side, Status};
+use crate::terms::{FeatureId, Level, Provider, Reason, Region, Side, SpineSection, Status};
 use crate::units::rounded;
 use strum::VariantArray;
 
@@ -215,9 +215,15 @@ fn vertebra_records(series: &SeriesId, anatomy: &Anatomy) -> Vec<VertebraRecord>
 }
 
 /// Sizes of a body whose outline can be trusted: a wrong millimetre is worse than none. Where the
-/// chain about it may hold one vertebra too few, its discs may be the wrong ones.
+/// chain about it may hold one vertebra too few, its discs may be the wrong ones. S1 has no disc below
+/// that could be seen, and C2 carries the dens: what was taken for their other end is a guess.
 fn body_sizes(vertebra: &Vertebra) -> Option<BodySizesRecord> {
-    let sure = vertebra.confidence.get() >= COUNTED_FROM && vertebra.outline_is_sure();
+    let likeliest = vertebra.level.or_else(|| vertebra.level_candidates.first().copied());
+    let has_two_endplates = !matches!(likeliest, Some(Level::S1 | Level::C2 | Level::C1))
+        && vertebra.section_guess != Some(SpineSection::Sacral);
+    let sure = has_two_endplates
+        && vertebra.confidence.get() >= COUNTED_FROM
+        && vertebra.outline_is_sure();
     let sizes = vertebra.body.as_ref().filter(|_| sure)?.measurements?;
     let size = |measured: Option<MeasuredLength>| {
         measured.map(|measured| MeasuredSize {
@@ -407,6 +413,13 @@ mod tests {
         assert_eq!(sizes.middle_height_mm, Some(MeasuredSize { value: 22.0, error: 0.9 }));
         assert_eq!(sizes.middle_width_mm, Some(MeasuredSize { value: 32.0, error: 1.2 }));
         assert_eq!((sizes.anterior_height_mm, sizes.middle_depth_mm), (None, None));
+        let mut lowest = vertebra.clone();
+        lowest.level_candidates = vec![Level::S1, Level::L5];
+        assert_eq!(body_sizes(&lowest), None, "S1 by its likeliest level");
+        lowest.level = Some(Level::L5);
+        assert!(body_sizes(&lowest).is_some());
+        lowest.section_guess = Some(SpineSection::Sacral);
+        assert_eq!(body_sizes(&lowest), None);
         let mut doubtful = vertebra.clone();
         doubtful.confidence = Share::new(COUNTED_FROM - 0.01);
         assert_eq!(body_sizes(&doubtful), None);

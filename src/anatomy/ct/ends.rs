@@ -20,8 +20,8 @@ use crate::kernels::median;
 use crate::problem::{Problem, ProblemCode, Severity};
 use crate::units::Share;
 
-/// S1 to S2 is at most this share of L5 to S1 (measured: 0.75).
-const SACRAL_STEP_SHARE: f64 = 0.87;
+/// S1 to S2 is at most this share of L5 to S1 (measured: 0.72 to 0.75).
+pub(super) const SACRAL_STEP_SHARE: f64 = 0.87;
 /// L5 to S1 is at least this, mm: guards the upper thoracic spine, which slopes as much.
 const LUMBAR_STEP_MM: f64 = 28.0;
 /// The sacrum slopes to the back by at least this against the spine two vertebrae above (sine), or

@@ -303,6 +303,19 @@ mod tests {
     /// A canal with a wall 9 mm to either side at the pedicles, marrow darker than muscle behind it,
     /// and ribs at the foramina, denser than any wall.
     fn canal(length: usize) -> Straightened {
+        straightened(length, |p, z| {
+            let at_pedicle = PEDICLE.contains(&(z % SPACING));
+            match (at_pedicle, p.x().abs()) {
+                (true, 9.0..=11.0) => 300,
+                (true, 12.0..=20.0) => -20,
+                (false, 16.0..=20.0) => 600,
+                _ => 40,
+            }
+        })
+    }
+
+    /// What `hu` gives for each place, with a straight line up the middle.
+    fn straightened(length: usize, hu: impl Fn(LpsPoint, usize) -> i16) -> Straightened {
         let grid = Grid::new(
             [101, 101, length],
             LpsPoint::new(-50.0, -50.0, 0.0),
@@ -314,14 +327,7 @@ mod tests {
         let voxels = (0..grid.len())
             .map(|n| {
                 let index = VoxelIndex { i: n % 101, j: n / 101 % 101, k: n / (101 * 101) };
-                let p = grid.voxel_to_lps(index);
-                let at_pedicle = PEDICLE.contains(&(index.k % SPACING));
-                match (at_pedicle, p.x().abs()) {
-                    (true, 9.0..=11.0) => 300,
-                    (true, 12.0..=20.0) => -20,
-                    (false, 16.0..=20.0) => 600,
-                    _ => 40,
-                }
+                hu(grid.voxel_to_lps(index), index.k)
             })
             .collect();
         let frames: Vec<Frame> = (0..length)
@@ -347,5 +353,13 @@ mod tests {
         };
         assert!(share(true) > 0.6, "pedicles {}", share(true));
         assert!(share(false) < -0.3, "foramina {}", share(false));
+    }
+
+    #[test]
+    fn bone_is_scaled_to_the_bodies_near_by_and_not_to_the_whole_spine() {
+        let bodies = straightened(160, |_, z| if z < 80 { 180 } else { 420 });
+        let scale = bone_hu(&bodies);
+        assert!((scale[10] - 180.0).abs() < 15.0, "loins {}", scale[10]);
+        assert!((scale[150] - 420.0).abs() < 15.0, "neck {}", scale[150]);
     }
 }

@@ -8,6 +8,7 @@
 
 use super::column::Column;
 use crate::anatomy::ct::coarse::Coarse;
+use crate::anatomy::ct::ends::SACRAL_STEP_SHARE;
 use crate::anatomy::levels::{Anchor, AnchorKind};
 use crate::geometry::{Frame, LocalPoint};
 use crate::units::Share;
@@ -144,7 +145,8 @@ pub fn bodies_below_s1(coarse: &Coarse, column: &Column) -> usize {
     below_s1(&steps, |n| joined(coarse, column, n))
 }
 
-/// `steps` go from each body to the next one up, mm.
+/// `steps` go from each body to the next one up, mm. A step as long as a lumbar one is none within the
+/// sacrum: then the joined body may be a transitional lumbar one with S1 below it.
 fn below_s1(steps: &[f64], joined: impl Fn(usize) -> Option<(f64, bool)>) -> usize {
     let is_s1 = |n| joined(n).is_some_and(|(share, ilia)| ilia && share >= LEAST_JOINED);
     let is_free = |n| joined(n).is_some_and(|(share, _)| share < FREE);
@@ -161,11 +163,8 @@ const MOST_SACRAL: usize = 3;
 const LEAST_STEP_MM: f64 = 25.0;
 /// Share of columns from which a side counts as joined: measured 0.9 and more at S1, below 0.4 at L5.
 const LEAST_JOINED: f64 = 0.65;
-/// Share of columns from which a body is not free beside its neighbours.
+/// A side that meets bone on less than this share of the columns is free, as at L5.
 const FREE: f64 = 0.4;
-/// From S2 to S1 is at most this share of S1 to L5 (measured: 0.72 to 0.75): below a lumbar body that
-/// is joined to the hip bones (transitional) lies S1.
-const SACRAL_STEP_SHARE: f64 = 0.87;
 
 #[cfg(test)]
 mod tests {
