@@ -85,6 +85,7 @@ VARIATIONS = [
     *[("tilted, degrees", f"{degrees}", {"tilt_deg": degrees}) for degrees in (10.0, 20.0)],
     ("plane", "sagittal, 2 mm", {"plane": "sagittal", "size": [200, 300], "slices": 60, **slices(2.0)}),
     ("contrast medium", "", {"surroundings": ["vessels", "contrast_medium", "vascular_calcium", "ribs", "body_outline", "couch"]}),
+    ("myelography", "", {"surroundings": ["vessels", "intrathecal_contrast", "ribs", "body_outline", "couch"]}),
     *[("variant", name, {"anatomy": anatomy, "levels": levels}) for name, anatomy, levels in (
         ("L6", {"lumbar": 6}, [*LEVELS[:-1], "L6", "S1"]),
         ("L4 last", {"lumbar": 4}, [level for level in LEVELS if level != "L5"]),

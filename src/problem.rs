@@ -110,6 +110,7 @@ pub enum ProblemCode {
     MasksDisagreeWithImage,
     MaskIncomplete,
     MetalOrCement,
+    ContrastInCanal,
     // Findings
     NotMerged,
     // Run
@@ -241,6 +242,9 @@ impl ProblemCode {
             }
             Self::MetalOrCement => {
                 "Metal or cement, or streaks of metal, lie in or at the vertebra. Densities there are not those of bone, and outlines may be wrong."
+            }
+            Self::ContrastInCanal => {
+                "The spinal canal holds contrast medium (myelography). The spine was found with its density taken out; the posterior wall is not assessed."
             }
             Self::VertebraCutByField => {
                 "The vertebra is cut by the edge of the field of view. Its centre is that of the visible part."

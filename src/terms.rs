@@ -572,6 +572,8 @@ pub enum Reason {
     LookAlike,
     /// Metal, cement or its streaks at this place.
     MetalOrCement,
+    /// Contrast medium in the canal (myelography) beside it.
+    ContrastInCanal,
     /// Two ways of measuring disagree.
     MeasuresDisagree,
 }
@@ -603,6 +605,7 @@ impl Reason {
             Self::BetweenLimits => "the measurement lies between the limits for present and absent",
             Self::LookAlike => "a harmless look-alike explains it as well",
             Self::MetalOrCement => "metal or cement, or its streaks, lie here",
+            Self::ContrastInCanal => "the canal holds contrast medium, its density hides the wall",
             Self::MeasuresDisagree => "two ways of measuring it disagree",
         }
     }

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use osteoflag::phantom::{InstanceOrder, Modality, ObjectKind, Phantom, Plane, Pose, Spec};
+use osteoflag::phantom::{
+    InstanceOrder, Modality, ObjectKind, Phantom, Plane, Pose, Spec, Surrounding,
+};
+use osteoflag::problem::ProblemCode;
 use osteoflag::terms::Level;
 use osteoflag::volume::{Image, LoadLimits, MrVoxels, load};
 use osteoflag::{discover, phantom, series};
@@ -126,5 +129,27 @@ fn a_patient_who_lies_turned_by_45_degrees_is_found_as_one_who_lies_straight() {
     assert!(straight.len() >= 7 && straight.iter().all(|&hit| hit), "{straight:?}");
     for turn in [-45.0, 45.0] {
         assert_eq!(found(turn), straight, "turned by {turn} degrees");
+    }
+}
+
+#[test]
+fn a_spine_is_found_beside_a_sac_full_of_contrast_medium_and_the_medium_is_said() {
+    let plain = Spec::built_in("ct_lumbar_normal").unwrap();
+    let mut surroundings = plain.surroundings.clone();
+    surroundings.insert(Surrounding::IntrathecalContrast);
+    for (spec, medium) in [(Spec { surroundings, ..plain.clone() }, true), (plain, false)] {
+        let made = phantom::generate(&spec).unwrap();
+        let Image::Ct(volume) = made.image() else { panic!("a CT phantom is CT") };
+        let anatomy = osteoflag::anatomy::ct::find(&volume);
+        let whole = made.truth.vertebrae.iter().filter(|truth| truth.fraction_in_view >= 0.5);
+        for truth in whole {
+            assert!(
+                anatomy.vertebrae.iter().any(|v| v.centroid.distance(truth.centroid_lps_mm) < 10.0),
+                "{} with medium: {medium}",
+                truth.level
+            );
+        }
+        let said = anatomy.problems.iter().any(|p| p.code == ProblemCode::ContrastInCanal);
+        assert_eq!(said, medium);
     }
 }

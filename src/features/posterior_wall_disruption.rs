@@ -11,6 +11,7 @@ use super::posterior_wall::{
 use super::robust_statistics::median_of;
 use super::{Context, Feature, Location, Need, Observation, Site, Spec, Threshold};
 use crate::anatomy::{Canal, Vertebra, VertebralBody};
+use crate::problem::ProblemCode;
 use crate::terms::{FeatureId, Part, Reason, Role, Side, Status};
 use crate::units::{Measurement, Millimetres, Reference, Share, Unit, rounded};
 
@@ -223,6 +224,9 @@ fn measure<'a>(context: &Context<'a>, n: usize, canal: &Canal) -> Result<Wall<'a
     };
     let body = measurable_body(context.anatomy, n, &least)?;
     let vertebra = context.anatomy.vertebrae.get(n).ok_or(Reason::SpineNotFound)?;
+    if context.anatomy.problems.iter().any(|p| p.code == ProblemCode::ContrastInCanal) {
+        return Err(Reason::ContrastInCanal);
+    }
     let map = WallMap::measure(context.image, &body, canal).ok_or(Reason::CanalNotFollowed)?;
     let bulge = map.bulge();
     if map.followed < value(&MIN_FOLLOWED)
@@ -516,6 +520,20 @@ mod tests {
         let observations = with_cap(0.0, 2.0).assess(&PosteriorWallDisruption);
         assert!(observations.iter().all(|o| o.status == Status::Absent), "{observations:?}");
         assert!(!PosteriorWallDisruption.spec().absence_rules_out);
+    }
+
+    #[test]
+    fn beside_contrast_medium_in_the_canal_no_wall_is_called_intact() {
+        let mut spine = with_cap(0.0, 2.0);
+        spine.anatomy.problems.push(crate::problem::Problem::new(
+            ProblemCode::ContrastInCanal,
+            crate::problem::Severity::Warning,
+            "contrast medium",
+        ));
+        for wall in spine.assess(&PosteriorWallDisruption) {
+            assert_eq!(wall.status, Status::NotAssessed);
+            assert_eq!(wall.reason, Some(Reason::ContrastInCanal));
+        }
     }
 
     #[test]

@@ -405,7 +405,8 @@ fn object(phantom: &Phantom, k: usize, instance: usize) -> InMemDicomObject {
             Kernel::Lung => "LUNG",
         };
         put(tags::CONVOLUTION_KERNEL, VR::SH, text(kernel));
-        if spec.surroundings.contains(&Surrounding::ContrastMedium) {
+        let contrast = [Surrounding::ContrastMedium, Surrounding::IntrathecalContrast];
+        if contrast.iter().any(|medium| spec.surroundings.contains(medium)) {
             put(tags::CONTRAST_BOLUS_AGENT, VR::LO, text("IODINE"));
         }
         put(tags::RESCALE_INTERCEPT, VR::DS, decimals(&[RESCALE_INTERCEPT]));

@@ -86,7 +86,7 @@ impl Palette {
                     annulus: 96.0,
                     nucleus: 76.0,
                     epidural_fat: -70.0,
-                    csf: 16.0,
+                    csf: if spec.surroundings.contains(&Surrounding::IntrathecalContrast) { 450.0 } else { 16.0 },
                     cord: 38.0,
                     roots: 36.0,
                     marrow: spec.marrow,

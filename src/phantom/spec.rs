@@ -291,6 +291,8 @@ pub enum Surrounding {
     Vessels,
     /// Contrast medium in the vessels and organs (CT).
     ContrastMedium,
+    /// Contrast medium in the thecal sac: a myelography (CT).
+    IntrathecalContrast,
     /// Calcium in the wall of the aorta (CT).
     VascularCalcium,
     /// Ribs of thoracic levels.

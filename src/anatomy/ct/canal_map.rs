@@ -7,7 +7,8 @@
 //! 0.8 to 1.0 at pedicles, 0.55 to 0.8 at discs and foramina, 0.5 to 0.6 in the sacrum.
 //!
 //! # Limits
-//! Content above 120 HU (myelography, dense blood) is taken for bone or marrow and missed.
+//! Content above 120 HU (dense blood) is taken for bone or marrow and missed; contrast medium is taken out before
+//! (`contrast_column`).
 
 use multiversion::multiversion;
 use rayon::prelude::*;

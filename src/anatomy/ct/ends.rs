@@ -6,7 +6,7 @@
 //!   S1 against L5 by more than any lumbar pair. Relative angles, so that the position of the
 //!   patient does not matter. Where the axes say nothing, the distances do: S1 to S2 is shorter
 //!   than L5 to S1, and the chain bends. And S1 is the highest body that bone joins to both hip bones
-//!   ([`super::bones::bodies_below_s1`]).
+//!   ([`super::bones::Joints`]).
 //! - **C2**: above it the canal opens: in the ring of C1 it is 28 to 32 mm wide, from C2 to C7
 //!   less than 27 mm and nearly constant. What stands beside the open canal is dens, C1 or skull.
 //!
@@ -14,6 +14,7 @@
 //! A straightened sacrum (S1 in line with L5), a transitional body and a tumour that widens the
 //! canal at the top of the chain are not told apart from their look-alikes.
 
+use super::bones::Joints;
 use crate::anatomy::model::{Canal, ColumnEnds, EndEvidence, Vertebra, VertebraId};
 use crate::geometry::{Frame, LpsPoint};
 use crate::kernels::median;
@@ -37,6 +38,8 @@ const LEAN_OVER_TWO: (f64, f64) = (25.0, 45.0);
 const LEAN_OVER_ONE: (f64, f64) = (8.0, 20.0);
 /// L5 to S1 is at least this where the axes decide, mm.
 const LEAST_LUMBOSACRAL_STEP_MM: f64 = 26.0;
+/// No two neighbours have their centres closer than this, mm: a worn neck has 13, a body crushed flat 18.
+const LEAST_STEP_MM: f64 = 12.0;
 /// Score from which an end is believed.
 const BELIEVED: f64 = 0.45;
 /// C2 to dens is at most this share of the steps below it (measured: 0.7), which are at most this
@@ -50,21 +53,39 @@ const MOST_ABOVE_C2: usize = 3;
 const OPEN_CANAL_MM: f64 = 27.0;
 const OPENING: f64 = 1.15;
 
+/// Takes off what hangs below the column where the line has left the canal (a sacrum whose canal is not
+/// seen), and says so: two places there lie closer than any neighbours.
+pub fn trim_strays(vertebrae: &mut Vec<Vertebra>) -> Option<Problem> {
+    let steps: Vec<f64> =
+        vertebrae.windows(2).map(|pair| pair[0].centroid.distance(pair[1].centroid)).collect();
+    let lowest = steps.iter().take(MOST_BELOW_S1);
+    let strays = lowest.rposition(|&step| step < LEAST_STEP_MM)? + 1;
+    let top = vertebrae[strays - 1].centroid.z();
+    vertebrae.drain(..strays);
+    Some(
+        Problem::new(
+            ProblemCode::SpinePartlyFollowed,
+            Severity::Warning,
+            format!("at and below {top:.0} mm along z the canal was lost: {strays} places there, too close to be neighbours, are not reported as vertebrae"),
+        )
+        .with_number("to_z_mm", top),
+    )
+}
+
 /// Takes off what lies below S1 and above C2; says so, and which vertebrae the ends are. The
-/// evidence carries the place in the list until the vertebrae are numbered. `below_joined` are the
-/// lowest that lie below the body joined to both hip bones.
+/// evidence carries the place in the list until the vertebrae are numbered.
 pub fn trim_ends(
     vertebrae: &mut Vec<Vertebra>,
     canal: Option<&Canal>,
-    below_joined: usize,
+    joints: &Joints,
 ) -> (FoundEnds, Vec<Problem>) {
     let mut problems = Vec::new();
     let places: Vec<LpsPoint> = vertebrae.iter().map(|v| v.centroid).collect();
     let frames: Vec<Option<Frame>> =
         vertebrae.iter().map(|v| v.body.as_ref().map(|body| body.frame)).collect();
-    let (by_axes, score) = first_sacral(&places, &frames);
+    let (by_axes, score) = first_sacral(&places, &frames, &joints.free);
     let sacral = if score >= BELIEVED { by_axes } else { sacral_bodies(vertebrae) };
-    let sacral = sacral.max(below_joined);
+    let sacral = sacral.max(joints.below_s1);
     if sacral > 0 {
         let top = vertebrae[sacral - 1].centroid.z();
         vertebrae.drain(..sacral);
@@ -123,14 +144,18 @@ fn ramp(value: f64, (from, to): (f64, f64)) -> f64 {
 }
 
 /// Which of the lowest is most like S1 by the axes of the bodies, and how much. A frame is `None`
-/// where the body was not cut out.
-fn first_sacral(places: &[LpsPoint], frames: &[Option<Frame>]) -> (usize, f64) {
+/// where the body was not cut out. A body that stands `free` between the hip bones is not S1: in a steep
+/// lordosis L5 leans as much.
+fn first_sacral(places: &[LpsPoint], frames: &[Option<Frame>], free: &[bool]) -> (usize, f64) {
     let lean = |n: usize, above: usize| -> Option<f64> {
         let (own, other) = ((*frames.get(n)?)?, (*frames.get(above)?)?);
         Some(libm::atan2(own.up.dot(other.anterior), own.up.dot(other.up)).to_degrees())
     };
     let mut best = (0, 0.0);
     for n in 0..places.len().saturating_sub(2).min(MOST_BELOW_S1 + 1) {
+        if free.get(n) == Some(&true) {
+            continue;
+        }
         let step = places[n].distance(places[n + 1]);
         let (Some(two), Some(one)) = (lean(n, n + 2), lean(n, n + 1)) else { continue };
         let score = ramp(two, LEAN_OVER_TWO) * ramp(one, LEAN_OVER_ONE);
@@ -269,7 +294,7 @@ mod tests {
                 (-4.0 + position, -10.0, 73.0),
             ];
             let (places, frames) = leaning(&chain);
-            let (s1, score) = first_sacral(&places, &frames);
+            let (s1, score) = first_sacral(&places, &frames, &[]);
             assert_eq!(s1, 1);
             assert!(score > 0.8, "{score}");
         }
@@ -279,7 +304,47 @@ mod tests {
     fn a_lordotic_lumbar_spine_without_sacrum_has_no_s1() {
         let chain = [(26.0, 10.0, 0.0), (10.0, 0.0, 36.0), (-2.0, -4.0, 72.0), (-8.0, -4.0, 108.0)];
         let (places, frames) = leaning(&chain);
-        assert!(first_sacral(&places, &frames).1 < BELIEVED);
+        assert!(first_sacral(&places, &frames, &[]).1 < BELIEVED);
+    }
+
+    #[test]
+    fn a_body_free_between_the_hip_bones_is_not_s1_however_it_leans() {
+        // L5 leans as S1 does; the outline of S1 went wrong and leans less.
+        let chain = [
+            (40.0, 28.0, -36.0),
+            (35.0, 8.0, -4.0),
+            (12.0, 0.0, 34.0),
+            (0.0, -4.0, 72.0),
+            (-8.0, -4.0, 108.0),
+        ];
+        let (places, frames) = leaning(&chain);
+        let leans = first_sacral(&places, &frames, &[]);
+        assert!(leans.0 == 1 && leans.1 >= BELIEVED, "{leans:?}");
+        assert!(first_sacral(&places, &frames, &[false, true, true]).1 < BELIEVED);
+    }
+
+    #[test]
+    fn places_too_close_to_be_neighbours_at_the_lower_end_are_taken_off() {
+        let chain = |steps: &[f64]| -> Vec<Vertebra> {
+            let mut z = 0.0;
+            let above = steps.iter().map(|step| {
+                z += step;
+                at(0.0, z)
+            });
+            std::iter::once(at(0.0, 0.0)).chain(above).collect()
+        };
+        let mut strays = chain(&[18.0, 9.0, 38.0, 37.0, 36.0]);
+        let problem = trim_strays(&mut strays).unwrap();
+        assert_eq!((strays.len(), problem.numbers["to_z_mm"]), (4, 18.0));
+        // S3, S2, S1, L5, L4; a worn neck; a body missed above the lowest two; a collapsed one.
+        for steps in [
+            [22.0, 25.0, 36.0, 37.0],
+            [24.0, 14.0, 13.0, 13.0],
+            [30.0, 66.0, 32.0, 32.0],
+            [18.0, 18.0, 36.0, 37.0],
+        ] {
+            assert!(trim_strays(&mut chain(&steps)).is_none(), "{steps:?}");
+        }
     }
 
     fn canal(width: impl Fn(f64) -> f64, to_mm: usize) -> Canal {
@@ -310,7 +375,7 @@ mod tests {
         let mut chain: Vec<Vertebra> =
             [0.0, 18.0, 36.0, 54.0, 72.0, 92.0].map(|z| at(0.0, z)).into();
         let opening = canal(|z| if z > 84.0 { 31.0 } else { 23.0 }, 110);
-        let (ends, _) = trim_ends(&mut chain, Some(&opening), 0);
+        let (ends, _) = trim_ends(&mut chain, Some(&opening), &Joints::default());
         assert_eq!(chain.len(), 5);
         assert!(ends.c2.is_some_and(|score| score > 0.9));
     }
@@ -320,7 +385,7 @@ mod tests {
         let mut chain: Vec<Vertebra> = [0.0, 18.0, 36.0, 54.0].map(|z| at(0.0, z)).into();
         // From chest to neck the canal widens too, but not to the width of the ring of C1.
         let widening = canal(|z| 17.0 + z / 9.0, 70);
-        let (ends, _) = trim_ends(&mut chain, Some(&widening), 0);
+        let (ends, _) = trim_ends(&mut chain, Some(&widening), &Joints::default());
         assert_eq!((chain.len(), ends.c2), (4, None));
     }
 
@@ -335,7 +400,7 @@ mod tests {
             at(2.0, 36.0),
             at(0.0, 73.0),
         ];
-        let problems = trim_ends(&mut chain, None, 0).1;
+        let problems = trim_ends(&mut chain, None, &Joints::default()).1;
         assert_eq!(chain.len(), 4);
         assert_eq!(chain[0].centroid.z(), -28.0);
         assert_eq!(problems.len(), 1);
@@ -346,15 +411,15 @@ mod tests {
         // S2 in line with S1 and as far below it as L5 is above.
         let mut chain =
             vec![at(70.0, -50.0), at(41.0, -28.0), at(12.0, 0.0), at(2.0, 36.0), at(0.0, 73.0)];
-        assert_eq!(trim_ends(&mut chain.clone(), None, 0).1.len(), 0);
-        trim_ends(&mut chain, None, 1);
+        assert_eq!(trim_ends(&mut chain.clone(), None, &Joints::default()).1.len(), 0);
+        trim_ends(&mut chain, None, &Joints { below_s1: 1, free: Vec::new() });
         assert_eq!(chain.len(), 4);
     }
 
     #[test]
     fn a_lumbar_spine_that_ends_at_s1_stays_whole() {
         let mut chain = vec![at(41.0, -28.0), at(12.0, 0.0), at(2.0, 36.0), at(0.0, 73.0)];
-        assert!(trim_ends(&mut chain, None, 0).1.is_empty());
+        assert!(trim_ends(&mut chain, None, &Joints::default()).1.is_empty());
         assert_eq!(chain.len(), 4);
     }
 
@@ -363,7 +428,7 @@ mod tests {
         let mut chain: Vec<Vertebra> = (0..9).map(|n| at(0.0, 27.0 * f64::from(n))).collect();
         chain.extend([at(-18.0, 233.0), at(-36.0, 250.0), at(-54.0, 278.0), at(-60.0, 296.0)]);
         let whole = chain.len();
-        assert!(trim_ends(&mut chain, None, 0).1.is_empty());
+        assert!(trim_ends(&mut chain, None, &Joints::default()).1.is_empty());
         assert_eq!(chain.len(), whole);
     }
 
@@ -371,7 +436,7 @@ mod tests {
     fn one_short_step_in_the_middle_of_the_column_takes_nothing_off() {
         let mut chain: Vec<Vertebra> =
             [0.0, 22.0, 44.0, 59.0, 81.0, 103.0, 125.0, 147.0].map(|z| at(0.0, z)).into();
-        assert!(trim_ends(&mut chain, None, 0).1.is_empty());
+        assert!(trim_ends(&mut chain, None, &Joints::default()).1.is_empty());
         assert_eq!(chain.len(), 8);
     }
 
@@ -379,7 +444,7 @@ mod tests {
     fn the_dens_and_the_skull_base_are_taken_off_and_c2_stays() {
         let mut chain: Vec<Vertebra> =
             [0.0, 19.0, 37.0, 55.0, 73.0, 86.0, 99.0].map(|z| at(0.0, z)).into();
-        assert_eq!(trim_ends(&mut chain, None, 0).1.len(), 1);
+        assert_eq!(trim_ends(&mut chain, None, &Joints::default()).1.len(), 1);
         assert_eq!(chain.len(), 5);
     }
 }

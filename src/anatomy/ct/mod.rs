@@ -9,7 +9,7 @@
 //! ([`outline`]) and quadratic endplates ([`endplates`]).
 //!
 //! # Limits
-//! Myelography, laminectomy, metal and a patient turned by more than about 60 degrees are not covered.
+//! Laminectomy, metal and a patient turned by more than about 60 degrees are not covered.
 
 mod body;
 mod body_volume;
@@ -19,6 +19,7 @@ mod canal_map;
 mod canal_path;
 mod centre_line;
 mod coarse;
+mod contrast_column;
 mod disc_evidence;
 mod disc_space;
 mod doubts;
@@ -39,6 +40,8 @@ mod straightened;
 mod symmetry;
 mod trace;
 mod vertebrae;
+
+use std::borrow::Cow;
 
 pub use parameters::Parameters;
 pub use trace::Trace;
@@ -65,10 +68,20 @@ pub fn find_with(
         anatomy.problems.push(doubts::not_found(spine_line::Refusal::NoCanal));
         return anatomy;
     };
-    let (patient, line) = rayon::join(
+    let (mut patient, line) = rayon::join(
         || patient::patient(volume, &coarse),
         || spine_line::spine_line(volume, &coarse, parameters),
     );
+    let cleared = contrast_column::cleared(volume, &coarse, line.as_ref(), parameters);
+    let (volume, coarse, line) = match cleared {
+        Some(it) => {
+            contrast_column::say(&mut anatomy, &it.line);
+            patient = patient::patient(&it.volume, &it.coarse);
+            (Cow::Owned(it.volume), it.coarse, Ok(it.line))
+        }
+        None => (Cow::Borrowed(volume), coarse, line),
+    };
+    let volume: &Volume<i16> = &volume;
     anatomy.body_outline = patient.body_outline;
     anatomy.bone = patient.bone;
     let line = match line {
@@ -89,8 +102,9 @@ pub fn find_with(
     let measured =
         vertebrae::Measured { volume, line: &line, signals: &signals, discs: &discs, parameters };
     anatomy.vertebrae = vertebrae::vertebrae(&measured, &segments);
-    let below = bones::bodies_below_s1(&anatomy, &coarse);
-    let (ends, trimmed) = ends::trim_ends(&mut anatomy.vertebrae, anatomy.canal.as_ref(), below);
+    anatomy.problems.extend(ends::trim_strays(&mut anatomy.vertebrae));
+    let joints = bones::joints(&anatomy, &coarse);
+    let (ends, trimmed) = ends::trim_ends(&mut anatomy.vertebrae, anatomy.canal.as_ref(), &joints);
     anatomy.problems.extend(trimmed);
     vertebrae::number(&mut anatomy.vertebrae);
     anatomy.ends = ends.named(&anatomy.vertebrae);

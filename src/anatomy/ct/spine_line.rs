@@ -65,7 +65,7 @@ pub struct Proof {
 impl Proof {
     /// Length of the symmetric stretch, more the more symmetric it is: what the better of two
     /// lines has more of.
-    fn weight_mm(&self) -> f64 {
+    pub fn weight_mm(&self) -> f64 {
         self.symmetric_mm * (self.symmetry - 0.4)
     }
 }

@@ -8,6 +8,7 @@ mod regions;
 mod sacrum;
 
 pub use name::name;
+pub use sacrum::Joints;
 
 use super::coarse::Coarse;
 use super::ribs;
@@ -31,10 +32,10 @@ pub fn look(anatomy: &mut Anatomy, volume: &Volume<i16>, coarse: &Coarse) {
     anatomy.bones = Some(told);
 }
 
-/// How many of the lowest vertebrae lie below the one that bone joins to both hip bones.
-pub fn bodies_below_s1(anatomy: &Anatomy, coarse: &Coarse) -> usize {
+/// What the joints with the hip bones say of the lowest vertebrae.
+pub fn joints(anatomy: &Anatomy, coarse: &Coarse) -> Joints {
     column::Column::new(anatomy.canal.as_ref(), &anatomy.vertebrae)
-        .map_or(0, |column| sacrum::bodies_below_s1(coarse, &column))
+        .map_or_else(Joints::default, |column| sacrum::joints(coarse, &column))
 }
 
 /// A mask on the grid of the series, asked at the coarse voxels.

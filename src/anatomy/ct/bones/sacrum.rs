@@ -138,11 +138,24 @@ fn confidence(share: f64, above: Option<f64>, n: usize) -> Share {
     Share::new(0.97 * joined * alone * lowest)
 }
 
-/// How many at the lower end of a chain lie below S1, told by the joint alone: the lowest body with a
-/// free one above it that bone joins to both hip bones.
-pub fn bodies_below_s1(coarse: &Coarse, column: &Column) -> usize {
+/// What the joints with the hip bones say of the lowest bodies of a chain.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Joints {
+    /// How many lie below S1, told by the joint alone: below the highest body that bone joins to both
+    /// hip bones, with a free one above it.
+    pub below_s1: usize,
+    /// Which of the lowest are free on one side at least, both in view: no sacral bodies.
+    pub free: Vec<bool>,
+}
+
+/// Looks at the lowest bodies of a chain.
+pub fn joints(coarse: &Coarse, column: &Column) -> Joints {
     let steps: Vec<f64> = column.places.iter().map(|place| place.step_mm).collect();
-    below_s1(&steps, |n| joined(coarse, column, n))
+    let shares: Vec<Option<(f64, bool)>> =
+        (0..steps.len().min(MOST_SACRAL + 3)).map(|n| joined(coarse, column, n)).collect();
+    let free = shares.iter().map(|share| share.is_some_and(|(share, _)| share < FREE)).collect();
+    let share = |n: usize| shares.get(n).copied().flatten();
+    Joints { below_s1: below_s1(&steps, share), free }
 }
 
 /// `steps` go from each body to the next one up, mm. A step as long as a lumbar one is none within the
