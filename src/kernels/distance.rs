@@ -48,8 +48,9 @@ pub fn distance_inside_into(mask: &BitMask, spacing: [f64; 3], into: &mut [f32])
         || Plane::new(ni, nj),
         |plane, (k, slice)| {
             for j in 0..nj {
-                plane.put_row(j, rows.row(k * nj + j), |row, line| {
-                    along_i(row, ni, &squares_i, line);
+                let row = rows.row(k * nj + j);
+                plane.put_row(j, row, |blocks, _| {
+                    along_i(row, ni, &squares_i, blocks.as_flattened_mut());
                 });
             }
             plane.lower(&squares_j);
@@ -66,8 +67,12 @@ pub fn distance_inside_into(mask: &BitMask, spacing: [f64; 3], into: &mut [f32])
         || Plane::new(ni, nk),
         |plane, (j, mut lines)| {
             for (k, line) in lines.iter().enumerate() {
-                plane.put_row(k, rows.row(k * nj + j), |_, values| {
-                    values[..ni].copy_from_slice(line);
+                plane.put_row(k, rows.row(k * nj + j), |blocks, used| {
+                    // Beside the mask there are zeros here and there.
+                    let blocks = blocks.iter_mut().zip(line.chunks(LANES)).zip(used);
+                    for ((block, values), _) in blocks.filter(|(_, used)| **used) {
+                        block[..values.len()].copy_from_slice(values);
+                    }
                 });
             }
             plane.lower(&squares_k);
@@ -136,8 +141,13 @@ impl Plane {
         }
     }
 
-    /// Takes in a row: `fill` writes its values where `bits` are set.
-    fn put_row(&mut self, row: usize, bits: &[u64], fill: impl FnOnce(&[u64], &mut [f32])) {
+    /// Takes in a row: `fill` writes its values where `bits` are set, given which blocks hold any.
+    fn put_row(
+        &mut self,
+        row: usize,
+        bits: &[u64],
+        fill: impl FnOnce(&mut [[f32; LANES]], &[bool]),
+    ) {
         let range = row * self.width..(row + 1) * self.width;
         let (blocks, used) = (&mut self.from[range.clone()], &mut self.used[range]);
         // Zeros where the row before had values.
@@ -150,10 +160,10 @@ impl Plane {
         if bits.iter().all(|&word| word == 0) {
             return;
         }
-        fill(bits, blocks.as_flattened_mut());
         for (n, used) in used.iter_mut().enumerate() {
             *used = bits[n / 4] >> (n % 4 * LANES) & 0xffff != 0;
         }
+        fill(blocks, used);
     }
 
     /// Gives out what was lowered; the rest of `line` stays.

@@ -22,15 +22,21 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::BitMask;
-use super::bit_rows::pack_slabs;
+use super::bit_rows::{last_word_bits, pack_slabs};
 use super::convolve::gaussian_weights;
 
-/// Voxels of a block along i, j, k. Along i it is what a vector unit takes at once.
-const BLOCK: [usize; 3] = [16, 8, 4];
-/// Slices and rows worked on at a time: the rows that the kernel reaches stay in the cache of one
-/// core from slice to slice.
-const SLAB: usize = 24;
-const TILE: usize = 8 * BLOCK[1];
+/// Voxels of a block along i, j, k. Along i it is what a register of AVX2 holds; the slices of a
+/// block are filtered together, so that a voxel is clamped and converted once for all of them.
+const BLOCK: [usize; 3] = [8, 4, 4];
+/// Values of a block next to each other along i.
+type Lanes = [f32; BLOCK[0]];
+/// Blocks along k that a thread works on together: the more, the less often a voxel is read again
+/// for the slices above it, the more rows have to stay in the cache.
+const LAYERS: usize = 3;
+/// Blocks along i that are filtered along k at a time: their voxels stay in the first cache.
+const PIECE: usize = 16;
+/// Slices that a thread takes at a time.
+const SLAB: usize = LAYERS * BLOCK[2];
 /// Rounding of the sums in `f32` against the bounds, as a share of the largest value.
 const ROUNDING: f32 = 1e-4;
 
@@ -66,12 +72,14 @@ pub fn gaussian_above(
     if voxels.len() != ni * nj * nk || voxels.is_empty() {
         return BitMask::empty(size);
     }
+    let half = sigma.map(|s| half_weights(s, truncate));
     let filter = Filter {
         voxels,
         size,
         low: *range.start(),
         high: *range.end(),
-        half: sigma.map(|s| half_weights(s, truncate)),
+        taps_i: half[0].iter().copied().enumerate().collect(),
+        half,
         threshold,
     };
     let decided = match blocks {
@@ -99,6 +107,9 @@ struct Filter<'a> {
     low: i16,
     high: i16,
     half: [Vec<f32>; 3],
+    /// Distances and weights along i. The distances as data: when the compiler knows that they follow
+    /// each other, it carries single values from one to the next instead of loading whole registers.
+    taps_i: Vec<(usize, f32)>,
     threshold: f32,
 }
 
@@ -137,9 +148,39 @@ impl Filter<'_> {
     /// Bounds of the smoothed value in each block, from the extremes of the blocks around it.
     fn decide(&self) -> Decisions {
         let size = blocks_of(self.size);
-        let len = size[0] * size[1] * size[2];
-        let (mut lows, mut highs) = (vec![0i16; len], vec![0i16; len]);
         let slice = size[0] * size[1];
+        let (lows, highs) = self.extremes();
+        let shares = [0, 1, 2].map(|axis| shares(&self.half[axis], BLOCK[axis]));
+        let largest = f32::from(self.low).abs().max(f32::from(self.high).abs());
+        let rounding = ROUNDING * largest.max(1.0);
+        let mut of = vec![Decision::Open; slice * size[2]];
+        of.par_chunks_mut(slice).enumerate().for_each_init(
+            || (Bounds::new(size), Bounds::new(size)),
+            |(upper, lower), (kb, of)| {
+                let upper = upper.of_slice(kb, &shares, |at| self.clamped(highs[at]));
+                // The lower bound is the upper bound of the negative.
+                let lower = lower.of_slice(kb, &shares, |at| -self.clamped(lows[at]));
+                for (of, (&upper, &lower)) in of.iter_mut().zip(upper.iter().zip(lower)) {
+                    if upper + rounding < self.threshold {
+                        *of = Decision::Below;
+                    } else if -lower - rounding > self.threshold {
+                        *of = Decision::Above;
+                    }
+                }
+            },
+        );
+        Decisions { size, of }
+    }
+
+    fn clamped(&self, value: i16) -> f32 {
+        f32::from(value.max(self.low).min(self.high))
+    }
+
+    /// The lowest and the highest voxel of each block.
+    fn extremes(&self) -> (Vec<i16>, Vec<i16>) {
+        let size = blocks_of(self.size);
+        let slice = size[0] * size[1];
+        let (mut lows, mut highs) = (vec![0; slice * size[2]], vec![0; slice * size[2]]);
         lows.par_chunks_mut(slice).zip(highs.par_chunks_mut(slice)).enumerate().for_each_init(
             || (vec![0; self.size[0]], vec![0; self.size[0]]),
             |(low, high), (kb, (lows, highs))| {
@@ -164,31 +205,7 @@ impl Filter<'_> {
                 }
             },
         );
-        let clamped = |v: i16| f32::from(v.clamp(self.low, self.high));
-        let mut upper: Vec<f32> = highs.into_iter().map(clamped).collect();
-        // The lower bound is the upper bound of the negative.
-        let mut lower: Vec<f32> = lows.into_iter().map(|v| -clamped(v)).collect();
-        for axis in [2, 1, 0] {
-            let shares = Shares::new(&self.half[axis], BLOCK[axis]);
-            upper = shares.bound(&upper, size, axis);
-            lower = shares.bound(&lower, size, axis);
-        }
-        let largest = f32::from(self.low).abs().max(f32::from(self.high).abs());
-        let rounding = ROUNDING * largest.max(1.0);
-        let of = upper
-            .into_iter()
-            .zip(lower)
-            .map(|(upper, lower)| {
-                if upper + rounding < self.threshold {
-                    Decision::Below
-                } else if -lower - rounding > self.threshold {
-                    Decision::Above
-                } else {
-                    Decision::Open
-                }
-            })
-            .collect();
-        Decisions { size, of }
+        (lows, highs)
     }
 }
 
@@ -201,96 +218,168 @@ fn widen(row: &[i16], low: &mut [i16], high: &mut [i16]) {
     }
 }
 
-/// The largest share of the kernel that a block at some distance can have, along one axis.
-struct Shares {
-    /// By distance in blocks, 1 upwards; the same on both sides.
-    largest: Vec<f32>,
+/// The largest share of the kernel that a block at some distance can have, along one axis: by
+/// distance in blocks, 1 upwards; the same on both sides.
+fn shares(half: &[f32], block: usize) -> Vec<f32> {
+    let radius = half.len() - 1;
+    (1..=radius.div_ceil(block))
+        .map(|distance| {
+            // From the last voxel of a block the next ones are nearest.
+            let nearest = (distance - 1) * block + 1;
+            half.iter().skip(nearest).take(block).sum()
+        })
+        .collect()
 }
 
-impl Shares {
-    fn new(half: &[f32], block: usize) -> Self {
-        let radius = half.len() - 1;
-        let largest = (1..=radius.div_ceil(block))
-            .map(|distance| {
-                // From the last voxel of a block the next ones are nearest.
-                let nearest = (distance - 1) * block + 1;
-                half.iter().skip(nearest).take(block).sum()
-            })
-            .collect();
-        Self { largest }
+/// Memory for the upper bounds of a slice of blocks.
+struct Bounds {
+    /// Blocks along i, j, k.
+    size: [usize; 3],
+    /// After the axes k, j, i.
+    after: [Vec<f32>; 3],
+    /// One slice or row, and one some steps before and after it.
+    own: Vec<f32>,
+    sides: [Vec<f32>; 2],
+}
+
+impl Bounds {
+    fn new(size: [usize; 3]) -> Self {
+        let slice = vec![0.0; size[0] * size[1]];
+        Self {
+            size,
+            after: [slice.clone(), slice.clone(), slice.clone()],
+            own: slice.clone(),
+            sides: [slice.clone(), slice],
+        }
     }
 
-    /// A mean of values up to `m` with shares of others up to `m + excess` is at most `m` and the
-    /// largest share of each positive excess.
-    fn bound(&self, values: &[f32], size: [usize; 3], axis: usize) -> Vec<f32> {
-        let step = [1, size[0], size[0] * size[1]][axis];
-        let n = size[axis];
-        let mut bounds = values.to_vec();
-        for (values, bounds) in values.chunks_exact(n * step).zip(bounds.chunks_exact_mut(n * step))
-        {
-            for (x, bounds) in bounds.chunks_exact_mut(step).enumerate() {
-                let row = |x: usize| &values[x * step..(x + 1) * step];
-                for (d, &share) in self.largest.iter().enumerate() {
-                    let before = row(x.saturating_sub(d + 1));
-                    let after = row((x + d + 1).min(n - 1));
-                    let sides = before.iter().zip(after).zip(row(x));
-                    for (bound, ((&before, &after), &own)) in bounds.iter_mut().zip(sides) {
-                        let excess = |other: f32| if other > own { other - own } else { 0.0 };
-                        *bound += share * (excess(before) + excess(after));
-                    }
-                }
+    /// Upper bounds of the smoothed values in the blocks of slice `kb`, whose voxels are at most
+    /// `value`.
+    fn of_slice(
+        &mut self,
+        kb: usize,
+        shares: &[Vec<f32>; 3],
+        value: impl Fn(usize) -> f32,
+    ) -> &[f32] {
+        let [ni, nj, nk] = self.size;
+        let slice = ni * nj;
+        let take = |into: &mut [f32], kb: usize| {
+            for (n, into) in into.iter_mut().enumerate() {
+                *into = value(kb * slice + n);
+            }
+        };
+        let [along_k, along_j, along_i] = &mut self.after;
+        let [before, after] = &mut self.sides;
+        take(&mut self.own, kb);
+        along_k.copy_from_slice(&self.own);
+        for (d, &share) in (1..).zip(&shares[2]) {
+            take(before, kb.saturating_sub(d));
+            take(after, (kb + d).min(nk - 1));
+            raise(along_k, &self.own, before, after, share);
+        }
+        along_j.copy_from_slice(along_k);
+        for (j, bounds) in along_j.chunks_exact_mut(ni).enumerate() {
+            let row = |j: usize| &along_k[j * ni..(j + 1) * ni];
+            for (d, &share) in (1..).zip(&shares[1]) {
+                raise(bounds, row(j), row(j.saturating_sub(d)), row((j + d).min(nj - 1)), share);
             }
         }
-        bounds
+        along_i.copy_from_slice(along_j);
+        for (bounds, row) in along_i.chunks_exact_mut(ni).zip(along_j.chunks_exact(ni)) {
+            for (d, &share) in (1..).zip(&shares[0]) {
+                let d = d.min(ni - 1);
+                before[..d].fill(row[0]);
+                before[d..ni].copy_from_slice(&row[..ni - d]);
+                after[..ni - d].copy_from_slice(&row[d..]);
+                after[ni - d..ni].fill(row[ni - 1]);
+                raise(bounds, row, &before[..ni], &after[..ni], share);
+            }
+        }
+        along_i
+    }
+}
+
+/// A mean of values up to `own` with shares of others up to `own + excess` is at most `own` and the
+/// largest share of each positive excess.
+#[multiversion(targets("x86_64+avx2"))]
+fn raise(bounds: &mut [f32], own: &[f32], before: &[f32], after: &[f32], share: f32) {
+    for (bound, ((&own, &before), &after)) in
+        bounds.iter_mut().zip(own.iter().zip(before).zip(after))
+    {
+        let excess = |other: f32| if other > own { other - own } else { 0.0 };
+        *bound += share * (excess(before) + excess(after));
     }
 }
 
 /// Memory of one thread.
+///
+/// Rows and slices beyond the border, on which the outermost value goes on, have a place like those
+/// inside, so that what the kernel reaches always lies side by side.
 struct Scratch {
-    /// Values filtered along k, `[j][i]`, rows of whole blocks.
-    plane: Vec<f32>,
-    /// One row filtered along k and j, with a margin of the kernel's radius on both sides.
-    padded: Vec<f32>,
-    /// One row filtered along all axes.
-    filtered: Vec<f32>,
-    /// For each row of blocks and block: needed from the filter along j.
+    /// For each layer, row of blocks and block: needed from the filter along j.
     needed: Vec<bool>,
-    /// For each block of one row: needed from the filter along k.
+    /// For each layer and block of one row: needed from the filter along k.
     wanted: Vec<bool>,
+    /// For each block of a row: needed from the filter along k in any layer.
+    read: Vec<bool>,
+    /// Some blocks of one row, clamped.
+    clamped: Vec<f32>,
+    /// For some blocks of a row their clamped voxels in all slices within reach of the layers.
+    column: Vec<Lanes>,
+    /// For each slice and block of a row what the filter along k made of the last rows: as many as
+    /// a block reaches, each twice, so that they lie side by side wherever the oldest is.
+    rows: Vec<Lanes>,
+    /// The rows of a block filtered along k and j, with a margin of the kernel's radius on both
+    /// sides.
+    padded: Vec<f32>,
+    /// The open blocks of one row filtered along all axes.
+    filtered: Vec<Lanes>,
+    /// Bits of one row that are decided to be above the threshold.
+    above: Vec<u64>,
+    /// Open blocks of a row of blocks.
+    open: Vec<usize>,
 }
 
 impl Scratch {
     fn new(size: [usize; 3], half: &[Vec<f32>; 3]) -> Self {
-        let blocks = blocks_of(size);
-        let width = blocks[0] * BLOCK[0];
+        let [nib, njb, _] = blocks_of(size);
+        let zero = [0.0; BLOCK[0]];
         Self {
-            plane: vec![0.0; width * size[1]],
-            padded: vec![0.0; width + 2 * (half[0].len() - 1)],
-            filtered: vec![0.0; width],
-            needed: vec![false; blocks[0] * blocks[1]],
-            wanted: vec![false; blocks[0]],
+            needed: vec![false; LAYERS * nib * njb],
+            wanted: vec![false; LAYERS * nib],
+            read: vec![false; nib],
+            clamped: vec![0.0; nib * BLOCK[0]],
+            column: vec![zero; PIECE * reach(&half[2], SLAB)],
+            rows: vec![zero; SLAB * nib * 2 * reach(&half[1], BLOCK[1])],
+            padded: vec![0.0; BLOCK[1] * padded_len(nib, &half[0])],
+            filtered: vec![zero; nib],
+            above: vec![0; size[0].div_ceil(64)],
+            open: Vec::with_capacity(nib),
         }
     }
 }
 
-/// Ranges of blocks for which `wanted` holds.
+/// Rows or slices that the kernel reaches from `count` of them.
+const fn reach(half: &[f32], count: usize) -> usize {
+    count + 2 * (half.len() - 1)
+}
+
+/// Columns of a row of `nib` blocks with its margins.
+const fn padded_len(nib: usize, half: &[f32]) -> usize {
+    nib * BLOCK[0] + 2 * (half.len() - 1)
+}
+
+/// The next range of blocks from `at` on that are all `wanted`.
+///
+/// Not a closure for each range: what is called in between would not be compiled for AVX2.
 #[inline(always)]
-fn spans(n: usize, wanted: impl Fn(usize) -> bool, mut each: impl FnMut(usize, usize)) {
-    let mut b = 0;
-    while b < n {
-        if !wanted(b) {
-            b += 1;
-            continue;
-        }
-        let from = b;
-        while b < n && wanted(b) {
-            b += 1;
-        }
-        each(from, b);
-    }
+fn next_span(wanted: &[bool], at: usize) -> Option<Range<usize>> {
+    let from = at + wanted[at..].iter().position(|&wanted| wanted)?;
+    let len = wanted[from..].iter().position(|&wanted| !wanted);
+    Some(from..len.map_or(wanted.len(), |len| from + len))
 }
 
-/// Fills the bits of some slices, tile by tile.
+/// Fills the bits of some slices, as many layers at a time as there is memory for.
 fn filter_slab(
     filter: &Filter<'_>,
     decided: &Decisions,
@@ -299,130 +388,301 @@ fn filter_slab(
     rows: &mut [u64],
 ) {
     let [ni, nj, _] = filter.size;
-    let width = ni.div_ceil(64);
-    for start in (0..nj).step_by(TILE) {
-        let tile = start..(start + TILE).min(nj);
-        for (k, rows) in slices.clone().zip(rows.chunks_exact_mut(width * nj)) {
-            filter_tile(filter, decided, scratch, (k, tile.clone()), rows);
+    let some = rows.chunks_mut(SLAB * nj * ni.div_ceil(64));
+    for (k, rows) in slices.step_by(SLAB).zip(some) {
+        filter_layers(filter, decided, scratch, k, rows);
+    }
+}
+
+/// Fills the bits of the slices from `k` on, of which the first is the first of its block.
+#[multiversion(targets("x86_64+avx2"))]
+fn filter_layers<'a>(
+    filter: &Filter<'a>,
+    decided: &Decisions,
+    scratch: &mut Scratch,
+    k: usize,
+    rows: &mut [u64],
+) {
+    let [_, nj, nk] = filter.size;
+    let [nib, njb, _] = decided.size;
+    let half_j = &filter.half[1];
+    let slice = filter.size[0].div_ceil(64) * nj;
+    let layers = (nk - k).div_ceil(BLOCK[2]).min(LAYERS);
+    let margin = (filter.half[0].len() - 1).div_ceil(BLOCK[0]);
+    let mut any = false;
+    for (layer, needed) in scratch.needed.chunks_exact_mut(nib * njb).take(layers).enumerate() {
+        any |= need(decided, k / BLOCK[2] + layer, margin, needed);
+    }
+    // Rows are counted from the first one beyond the border that the kernel reaches.
+    let mut next = 0;
+    for jb in 0..njb {
+        if any {
+            let end = jb * BLOCK[1] + reach(half_j, BLOCK[1]);
+            for row in next..end {
+                along_k(filter, (k, layers), row, scratch, [nib, njb]);
+            }
+            next = end;
+        }
+        for (layer, rows) in rows.chunks_mut(BLOCK[2] * slice).enumerate() {
+            filter_row_of_blocks(filter, decided, scratch, (k / BLOCK[2], layer, jb), rows);
         }
     }
 }
 
-/// Fills the bits of some rows, whole blocks, of slice `k`; `rows` are those of the whole slice.
-#[multiversion(targets("x86_64+avx2"))]
-fn filter_tile<'a>(
-    filter: &Filter<'a>,
+/// Fills the bits of the rows of blocks `jb` in the slices of a layer from what was filtered along
+/// k; `kb` is the block of the first layer.
+#[inline(always)]
+fn filter_row_of_blocks(
+    filter: &Filter<'_>,
     decided: &Decisions,
     scratch: &mut Scratch,
-    (k, tile): (usize, Range<usize>),
+    (kb, layer, jb): (usize, usize, usize),
     rows: &mut [u64],
 ) {
-    let [ni, nj, nk] = filter.size;
-    let nib = decided.size[0];
-    let kb = k / BLOCK[2];
-    let [half_i, half_j, half_k] = &filter.half;
-    let radius = [half_i.len() - 1, half_j.len() - 1, half_k.len() - 1];
-    let width = nib * BLOCK[0];
-    let margin = radius[0].div_ceil(BLOCK[0]);
-    let Scratch { plane, padded, filtered, needed, wanted } = scratch;
-    let blocks = tile.start / BLOCK[1]..tile.end.div_ceil(BLOCK[1]);
-    let mut any = false;
-    for jb in blocks.clone() {
-        let row = decided.row(jb, kb);
-        let needed = &mut needed[jb * nib..(jb + 1) * nib];
-        needed.fill(false);
-        spans(
-            nib,
-            |b| row[b] == Decision::Open,
-            |from, to| {
-                needed[from.saturating_sub(margin)..(to + margin).min(nib)].fill(true);
-                any = true;
-            },
-        );
+    let [ni, nj, _] = filter.size;
+    let [nib, njb, _] = decided.size;
+    let [half_i, half_j, _] = &filter.half;
+    let radius = half_i.len() - 1;
+    let Scratch { needed, rows: filtered_k, padded, filtered, above: row_above, open, .. } =
+        scratch;
+    row_above.fill(0);
+    open.clear();
+    for (b, decision) in decided.row(jb, kb + layer).iter().enumerate() {
+        match decision {
+            Decision::Below => {}
+            Decision::Above => put_block(row_above, b, all_bits(BLOCK[0])),
+            Decision::Open => open.push(b),
+        }
     }
-    // Along k, wherever a row within reach is needed.
-    let mut sources: Vec<&[i16]> = Vec::with_capacity(2 * radius[2] + 1);
-    let reached = tile.start.saturating_sub(radius[1])..(tile.end + radius[1]).min(nj);
-    for j in if any { reached } else { 0..0 } {
-        wanted.fill(false);
-        let first = (j.saturating_sub(radius[1]) / BLOCK[1]).max(blocks.start);
-        let last = ((j + radius[1]) / BLOCK[1]).min(blocks.end - 1);
-        for jb in first..=last {
-            for (a, &b) in wanted.iter_mut().zip(&needed[jb * nib..(jb + 1) * nib]) {
-                *a |= b;
+    let needed = &needed[(layer * njb + jb) * nib..][..nib];
+    let words = ni.div_ceil(64);
+    let tile = jb * BLOCK[1]..((jb + 1) * BLOCK[1]).min(nj);
+    for (s, rows) in rows.chunks_exact_mut(words * nj).enumerate() {
+        if !open.is_empty() {
+            along_j(half_j, filtered_k, (layer * BLOCK[2] + s, jb), needed, padded, radius);
+        }
+        let padded = padded.chunks_exact_mut(padded_len(nib, half_i));
+        for (j, padded) in tile.clone().zip(padded) {
+            let bits = &mut rows[j * words..(j + 1) * words];
+            bits.copy_from_slice(row_above);
+            if !open.is_empty() {
+                let (first, last) = (padded[radius], padded[radius + ni - 1]);
+                padded[..radius].fill(first);
+                padded[radius + ni..].fill(last);
+                filter_open(&filter.taps_i, open, padded, filtered);
+                for (&b, values) in open.iter().zip(&*filtered) {
+                    put_block(bits, b, above(values, filter.threshold));
+                }
+            }
+            if let Some(last) = bits.last_mut() {
+                *last &= last_word_bits(ni);
             }
         }
-        sources.clear();
-        sources.extend((0..=2 * radius[2]).map(|n| {
-            let source = (k + n).saturating_sub(radius[2]).min(nk - 1);
-            let start = (source * nj + j) * ni;
-            &filter.voxels[start..start + ni]
-        }));
-        let target = &mut plane[j * width..(j + 1) * width];
-        spans(
-            nib,
-            |b| wanted[b],
-            |from, to| {
-                let (from, to) = (from * BLOCK[0], (to * BLOCK[0]).min(ni));
-                along_k(&sources, half_k, (filter.low, filter.high), from, &mut target[from..to]);
-            },
-        );
     }
-    // Along j and i, and the threshold.
-    let mut sources: Vec<&[f32]> = Vec::with_capacity(2 * radius[1] + 1);
-    let words = ni.div_ceil(64);
-    for j in tile {
-        let jb = j / BLOCK[1];
-        let decisions = decided.row(jb, kb);
-        let bits = &mut rows[j * words..(j + 1) * words];
-        spans(
-            nib,
-            |b| decisions[b] == Decision::Above,
-            |from, to| {
-                for b in from..to {
-                    put_block(bits, b, all_bits((ni - b * BLOCK[0]).min(BLOCK[0])));
-                }
-            },
-        );
-        let needed = &needed[jb * nib..(jb + 1) * nib];
-        if !needed.contains(&true) {
-            continue;
+}
+
+/// Filters the open blocks of a row along i.
+#[inline(always)]
+fn filter_open(taps: &[(usize, f32)], open: &[usize], padded: &[f32], filtered: &mut [Lanes]) {
+    let mut n = 0;
+    while let Some(&b) = open.get(n) {
+        let reached = &padded[b * BLOCK[0]..];
+        // Neighbours together take less time than one after the other; the open blocks ascend.
+        let side_by_side = |count: usize| open.get(n + count - 1) == Some(&(b + count - 1));
+        let count = if side_by_side(4) {
+            along_i::<{ 4 * BLOCK[0] }>(taps, reached, filtered[n..n + 4].as_flattened_mut());
+            4
+        } else if side_by_side(2) {
+            along_i::<{ 2 * BLOCK[0] }>(taps, reached, filtered[n..n + 2].as_flattened_mut());
+            2
+        } else {
+            along_i::<{ BLOCK[0] }>(taps, reached, &mut filtered[n]);
+            1
+        };
+        n += count;
+    }
+}
+
+/// Marks the blocks of slice `kb` that are open or within `margin` blocks along i of one that is;
+/// whether there are any.
+fn need(decided: &Decisions, kb: usize, margin: usize, needed: &mut [bool]) -> bool {
+    let nib = decided.size[0];
+    let mut any = false;
+    for (jb, needed) in needed.chunks_exact_mut(nib).enumerate() {
+        needed.fill(false);
+        for (b, _) in decided.row(jb, kb).iter().enumerate().filter(|(_, d)| **d == Decision::Open)
+        {
+            needed[b.saturating_sub(margin)..(b + margin + 1).min(nib)].fill(true);
+            any = true;
         }
-        sources.clear();
-        sources.extend((0..=2 * radius[1]).map(|n| {
-            let source = (j + n).saturating_sub(radius[1]).min(nj - 1);
-            &plane[source * width..(source + 1) * width]
-        }));
-        spans(
-            nib,
-            |b| needed[b],
-            |from, to| {
-                let (from, to) = (from * BLOCK[0], (to * BLOCK[0]).min(ni));
-                along_j(&sources, half_j, from, &mut padded[radius[0] + from..radius[0] + to]);
-            },
-        );
-        let (first, last) = (padded[radius[0]], padded[radius[0] + ni - 1]);
-        padded[..radius[0]].fill(first);
-        padded[radius[0] + ni..].fill(last);
-        spans(
-            nib,
-            |b| decisions[b] == Decision::Open,
-            |from, to| {
-                let (start, end) = (from * BLOCK[0], (to * BLOCK[0]).min(ni));
-                let values = &mut filtered[start..end];
-                along_i(&padded[start..end + 2 * radius[0]], half_i, values);
-                let (whole, rest) = values.as_chunks();
-                for (n, values) in whole.iter().enumerate() {
-                    put_block(bits, from + n, above(values, filter.threshold));
-                }
-                if !rest.is_empty() {
-                    let mut values = [f32::NEG_INFINITY; BLOCK[0]];
-                    values[..rest.len()].copy_from_slice(rest);
-                    put_block(bits, from + whole.len(), above(&values, filter.threshold));
-                }
-            },
-        );
     }
+    any
+}
+
+/// Filters what is needed of a row along k, in some layers from slice `k` on.
+#[inline(always)]
+fn along_k(
+    filter: &Filter<'_>,
+    (k, layers): (usize, usize),
+    row: usize,
+    scratch: &mut Scratch,
+    [nib, njb]: [usize; 2],
+) {
+    let Scratch { needed, wanted, read, clamped, column, rows, .. } = scratch;
+    let [ni, nj, nk] = filter.size;
+    let [_, half_j, half] = &filter.half;
+    let (radius_j, radius) = (half_j.len() - 1, half.len() - 1);
+    // The rows of blocks from which this one is reached.
+    let first = row.saturating_sub(2 * radius_j) / BLOCK[1];
+    let last = (row / BLOCK[1] + 1).min(njb);
+    wanted.fill(false);
+    read.fill(false);
+    // The layers from the first to the last that want anything.
+    let mut reading = layers..0;
+    for (layer, wanted) in wanted.chunks_exact_mut(nib).take(layers).enumerate() {
+        let needed = &needed[(layer * njb + first) * nib..(layer * njb + last) * nib];
+        for needed in needed.chunks_exact(nib) {
+            for (wanted, &needed) in wanted.iter_mut().zip(needed) {
+                *wanted |= needed;
+            }
+        }
+        let mut any = false;
+        for (read, &wanted) in read.iter_mut().zip(&*wanted) {
+            *read |= wanted;
+            any |= wanted;
+        }
+        if any {
+            reading = reading.start.min(layer)..layer + 1;
+        }
+    }
+    if reading.is_empty() {
+        return;
+    }
+    let k = k + reading.start * BLOCK[2];
+    let j = row.saturating_sub(radius_j).min(nj - 1);
+    let (deep, high) = (reach(half, reading.len() * BLOCK[2]), reach(half_j, BLOCK[1]));
+    let mut at = 0;
+    while let Some(span) = next_span(read, at) {
+        let span = span.start..span.end.min(span.start + PIECE);
+        at = span.end;
+        let column = &mut column[..span.len() * deep];
+        for n in 0..deep {
+            let k = (k + n).saturating_sub(radius).min(nk - 1);
+            let line = &filter.voxels[(k * nj + j) * ni..(k * nj + j + 1) * ni];
+            let line = &line[span.start * BLOCK[0]..(span.end * BLOCK[0]).min(ni)];
+            clamp(line, clamped, filter.low, filter.high);
+            let into = column.iter_mut().skip(n).step_by(deep);
+            for (into, values) in into.zip(clamped.as_chunks().0) {
+                *into = *values;
+            }
+        }
+        for layer in reading.clone() {
+            let wanted = &wanted[layer * nib..(layer + 1) * nib];
+            let slices = (layer - reading.start) * BLOCK[2]..;
+            for (b, column) in span.clone().zip(column.chunks_exact(deep)) {
+                if !wanted[b] {
+                    continue;
+                }
+                let sums: [Lanes; BLOCK[2]] =
+                    symmetric_sums(half, &column[slices.start..][..reach(half, BLOCK[2])]);
+                for (s, sum) in sums.into_iter().enumerate() {
+                    let at = ((layer * BLOCK[2] + s) * nib + b) * 2 * high + row % high;
+                    rows[at] = sum;
+                    rows[at + high] = sum;
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn clamp(row: &[i16], into: &mut [f32], low: i16, high: i16) {
+    for (into, &value) in into.iter_mut().zip(row) {
+        *into = f32::from(value.max(low).min(high));
+    }
+}
+
+/// Filters what is needed of a row of blocks along j.
+#[inline(always)]
+fn along_j(
+    half: &[f32],
+    rows: &[Lanes],
+    (s, jb): (usize, usize),
+    needed: &[bool],
+    padded: &mut [f32],
+    margin: usize,
+) {
+    let nib = needed.len();
+    let high = reach(half, BLOCK[1]);
+    let oldest = jb * BLOCK[1] % high;
+    let stride = padded.len() / BLOCK[1];
+    for (b, _) in needed.iter().enumerate().filter(|(_, needed)| **needed) {
+        let at = (s * nib + b) * 2 * high + oldest;
+        let sums: [Lanes; BLOCK[1]] = symmetric_sums(half, &rows[at..at + high]);
+        for (padded, sum) in padded.chunks_exact_mut(stride).zip(sums) {
+            padded[margin + b * BLOCK[0]..][..BLOCK[0]].copy_from_slice(&sum);
+        }
+    }
+}
+
+/// Filters `N` columns along i, from all values that they reach.
+#[inline(always)]
+fn along_i<const N: usize>(taps: &[(usize, f32)], reached: &[f32], into: &mut [f32]) {
+    let Some((&(_, weight), pairs)) = taps.split_first() else { return };
+    let radius = pairs.len();
+    let mut sum = [0.0; N];
+    if let Some(middle) = reached[radius..].first_chunk::<N>() {
+        for n in 0..N {
+            sum[n] = weight * middle[n];
+        }
+    }
+    for &(distance, weight) in pairs {
+        let before = reached[radius - distance..].first_chunk::<N>();
+        let after = reached[radius + distance..].first_chunk::<N>();
+        if let (Some(before), Some(after)) = (before, after) {
+            for n in 0..N {
+                sum[n] += weight * (before[n] + after[n]);
+            }
+        }
+    }
+    into.copy_from_slice(&sum);
+}
+
+/// Sums of what lies side by side with the weights of the kernel, from its middle outwards, for `N`
+/// middles one after the other.
+#[inline(always)]
+fn symmetric_sums<const N: usize>(half: &[f32], reached: &[Lanes]) -> [Lanes; N] {
+    let radius = half.len() - 1;
+    let mut sums = [[0.0; BLOCK[0]]; N];
+    if let Some(middles) = reached[radius..].first_chunk::<N>() {
+        // Loops: the array's own `map` is a function apart, not compiled for AVX2.
+        for (sum, middle) in sums.iter_mut().zip(middles) {
+            for n in 0..BLOCK[0] {
+                sum[n] = half[0] * middle[n];
+            }
+        }
+    }
+    let before = windows::<_, N>(&reached[..radius + N - 1]).rev();
+    let after = windows::<_, N>(&reached[radius + 1..]);
+    for ((before, after), &weight) in before.zip(after).zip(&half[1..]) {
+        for n in 0..N {
+            add_pair(&mut sums[n], &before[n], &after[n], weight);
+        }
+    }
+    sums
+}
+
+#[inline(always)]
+fn add_pair(sum: &mut Lanes, before: &Lanes, after: &Lanes, weight: f32) {
+    for n in 0..BLOCK[0] {
+        sum[n] += weight * (before[n] + after[n]);
+    }
+}
+
+/// All `N` values side by side, as arrays: their length is known, so that sums stay in registers.
+#[inline(always)]
+fn windows<T, const N: usize>(values: &[T]) -> impl DoubleEndedIterator<Item = &[T; N]> {
+    values.windows(N).filter_map(<[T]>::first_chunk)
 }
 
 /// Puts the bits of block `b` into the words of its row.
@@ -437,109 +697,9 @@ const fn all_bits(n: usize) -> u64 {
     (1 << n) - 1
 }
 
-/// Pairs of rows at the same distance before and after, with their weight; three at a time, so that
-/// the sums go through memory less often than the rows.
-type Pairs<'a, T> = [(&'a [T], &'a [T], f32); 3];
-
-#[inline(always)]
-fn along_k(sources: &[&[i16]], half: &[f32], range: (i16, i16), from: usize, into: &mut [f32]) {
-    let radius = half.len() - 1;
-    let columns = from..from + into.len();
-    let row = |n: usize| &sources[n][columns.clone()];
-    let pair = |d: usize| (row(radius - d), row(radius + d), half[d]);
-    start_integers(into, row(radius), half[0], range);
-    let mut d = 1;
-    while d + 2 <= radius {
-        add_integers(into, [pair(d), pair(d + 1), pair(d + 2)], range);
-        d += 3;
-    }
-    for d in d..=radius {
-        add_integer_pair(into, pair(d), range);
-    }
-}
-
-#[inline(always)]
-fn along_j(sources: &[&[f32]], half: &[f32], from: usize, into: &mut [f32]) {
-    let columns = from..from + into.len();
-    filter_rows(half, into, |n| &sources[n][columns.clone()]);
-}
-
-/// Along i: the rows are one row, each a column further.
-#[inline(always)]
-fn along_i(padded: &[f32], half: &[f32], into: &mut [f32]) {
-    let len = into.len();
-    filter_rows(half, into, |n| &padded[n..n + len]);
-}
-
-/// The symmetric sum of `row(0)` to `row(2 * radius)`.
-#[inline(always)]
-fn filter_rows<'a>(half: &[f32], into: &mut [f32], row: impl Fn(usize) -> &'a [f32]) {
-    let radius = half.len() - 1;
-    let pair = |d: usize| (row(radius - d), row(radius + d), half[d]);
-    for (sum, &value) in into.iter_mut().zip(row(radius)) {
-        *sum = half[0] * value;
-    }
-    let mut d = 1;
-    while d + 2 <= radius {
-        add_pairs(into, [pair(d), pair(d + 1), pair(d + 2)]);
-        d += 3;
-    }
-    for d in d..=radius {
-        add_pair(into, pair(d));
-    }
-}
-
-#[inline(always)]
-fn start_integers(into: &mut [f32], row: &[i16], weight: f32, (low, high): (i16, i16)) {
-    for (sum, &value) in into.iter_mut().zip(row) {
-        *sum = weight * f32::from(value.max(low).min(high));
-    }
-}
-
-#[inline(always)]
-fn clamped_sum(a: i16, b: i16, (low, high): (i16, i16)) -> f32 {
-    (i32::from(a.max(low).min(high)) + i32::from(b.max(low).min(high))) as f32
-}
-
-#[inline(always)]
-fn add_integer_pair(into: &mut [f32], (a, b, w): (&[i16], &[i16], f32), range: (i16, i16)) {
-    for ((sum, &a), &b) in into.iter_mut().zip(a).zip(b) {
-        *sum += w * clamped_sum(a, b, range);
-    }
-}
-
-#[inline(always)]
-fn add_integers(into: &mut [f32], pairs: Pairs<'_, i16>, range: (i16, i16)) {
-    let [(a, b, u), (c, d, v), (e, f, w)] = pairs;
-    let rows = a.iter().zip(b).zip(c).zip(d).zip(e).zip(f);
-    for (into, (((((&a, &b), &c), &d), &e), &f)) in into.iter_mut().zip(rows) {
-        let sum = *into + u * clamped_sum(a, b, range);
-        let sum = sum + v * clamped_sum(c, d, range);
-        *into = sum + w * clamped_sum(e, f, range);
-    }
-}
-
-#[inline(always)]
-fn add_pair(into: &mut [f32], (a, b, w): (&[f32], &[f32], f32)) {
-    for ((sum, &a), &b) in into.iter_mut().zip(a).zip(b) {
-        *sum += w * (a + b);
-    }
-}
-
-#[inline(always)]
-fn add_pairs(into: &mut [f32], pairs: Pairs<'_, f32>) {
-    let [(a, b, u), (c, d, v), (e, f, w)] = pairs;
-    let rows = a.iter().zip(b).zip(c).zip(d).zip(e).zip(f);
-    for (into, (((((&a, &b), &c), &d), &e), &f)) in into.iter_mut().zip(rows) {
-        let sum = *into + u * (a + b);
-        let sum = sum + v * (c + d);
-        *into = sum + w * (e + f);
-    }
-}
-
 /// One bit for each value above the threshold.
 #[inline(always)]
-fn above(values: &[f32; BLOCK[0]], threshold: f32) -> u64 {
+fn above(values: &Lanes, threshold: f32) -> u64 {
     // A bit of its own for each lane, or-ed together at the end: the compiler makes it vectors.
     const BITS: [u32; BLOCK[0]] = {
         let mut bits = [0; BLOCK[0]];
