@@ -34,6 +34,7 @@ mod rhythm;
 mod ribs;
 mod sampling;
 mod sections;
+mod shafts;
 mod signals;
 mod spine_line;
 mod straightened;

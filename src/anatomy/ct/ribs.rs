@@ -4,10 +4,12 @@
 //! Bone of the coarse grid beside the column is walked from seeds beside each vertebra (24 to 30
 //! mm from the midline, between the middle of the body and the disc above), all at once, so that
 //! each voxel goes to the vertebra that it hangs on by the shortest way. How far the walk gets from
-//! its seeds tells a rib from a transverse process.
+//! its seeds tells a rib from a transverse process. What two neighbours claim of one shaft is settled
+//! after that ([`shafts`]).
 
 use super::bones::column::Column;
 use super::coarse::Coarse;
+use super::shafts::{self, Outer};
 use crate::anatomy::levels::{Anchor, AnchorKind, Ribs};
 use crate::geometry::{LocalPoint, LpsPoint};
 use crate::kernels::{BitMask, neighbour, place_of};
@@ -46,6 +48,14 @@ const MOST_PROCESS_STEPS: f64 = 1.15;
 /// steps) from it.
 const LEAST_LATERAL_MM: f64 = 54.0;
 const LEAST_LATERAL_STEPS: f64 = 1.8;
+/// Sheets in which shafts are counted, mm: two coarse voxels.
+const SHEET_MM: f64 = 4.0;
+/// A last rib that is not this much longer than the least on both sides may be a stub or a transverse
+/// process, mm.
+const SURELY_LONGER_MM: f64 = 10.0;
+/// An anchor that something speaks against is this much less sure: it weighs the candidates and names
+/// nothing.
+const DOUBTED: f64 = 0.6;
 /// Least reach of a rib at the smallest vertebrae, mm.
 const LEAST_SMALL_RIB_MM: f64 = 30.0;
 
@@ -60,6 +70,9 @@ pub struct Side {
     pub step_mm: f64,
     /// Whether the place where a rib would run is in view.
     pub in_view: bool,
+    /// Whether its bone runs into that of the next vertebra up, and it is not told whether the two are one
+    /// rib.
+    pub contested: bool,
 }
 
 /// What leaves a side, told.
@@ -109,8 +122,9 @@ pub struct FoundRibs {
 /// Walks the ribs. `bone` is on the coarse grid.
 pub fn ribs(coarse: &Coarse, bone: &BitMask, column: &Column) -> FoundRibs {
     let size = coarse.hu.size();
-    let none = [Side { reach_mm: 0.0, lateral_mm: 0.0, step_mm: 0.0, in_view: false }; 2];
-    let mut sides = vec![none; column.places.len()];
+    let none =
+        Side { reach_mm: 0.0, lateral_mm: 0.0, step_mm: 0.0, in_view: false, contested: false };
+    let mut sides = vec![[none; 2]; column.places.len()];
     // Bone that may be walked, and where it lies against the canal.
     let mut domain = BitMask::empty(size);
     let mut seeds: Vec<(usize, usize, bool)> = Vec::new();
@@ -139,7 +153,12 @@ pub fn ribs(coarse: &Coarse, bone: &BitMask, column: &Column) -> FoundRibs {
         domain.insert(offset);
         seeds.extend(seed);
     }
-    let walked = walk(coarse, &domain, &seeds);
+    let mut walked = walk(coarse, &domain, &seeds);
+    for left in [true, false] {
+        for n in settle_shafts(coarse, column, &mut walked, left) {
+            sides[n][usize::from(!left)].contested = true;
+        }
+    }
     let mut middles: Vec<[(f64, f64, f64, f64); 2]> = vec![[(0.0, 0.0, 0.0, 0.0); 2]; sides.len()];
     for &(offset, n, left) in &seeds {
         let p = place(coarse, offset);
@@ -209,10 +228,7 @@ fn walk(
     let mut owned = vec![false; voxels];
     // Lengths in tenths of a voxel: whole numbers keep the order the same everywhere.
     let mut shortest: Vec<u32> = vec![u32::MAX; voxels];
-    // Two voxels on in each direction: thin ribs break in thick slices.
-    let steps: Vec<([isize; 3], u32)> = (0..125)
-        .map(|n: isize| [n % 5 - 2, n / 5 % 5 - 2, n / 25 - 2])
-        .filter(|step| *step != [0; 3])
+    let steps: Vec<([isize; 3], u32)> = shafts::steps()
         .map(|step| {
             let squared: isize = step.iter().map(|d| d * d).sum();
             (step, libm::round(10.0 * libm::sqrt(squared as f64)) as u32)
@@ -257,6 +273,30 @@ fn walk(
         length += 1;
     }
     out
+}
+
+/// Settles the shafts of one side; returns the vertebrae whose bone is contested with the next one up.
+fn settle_shafts(
+    coarse: &Coarse,
+    column: &Column,
+    walked: &mut [(usize, usize, bool)],
+    left: bool,
+) -> Vec<usize> {
+    let mut outer: Vec<(Outer, usize)> = Vec::new();
+    for (at, &(offset, vertebra, side)) in walked.iter().enumerate() {
+        let u = column.beside_canal(place(coarse, offset)).u.abs();
+        if side == left && u >= LEAST_LATERAL_MM {
+            let sheet = libm::floor((u - LEAST_LATERAL_MM) / SHEET_MM) as i32;
+            outer.push((Outer { offset, sheet, vertebra }, at));
+        }
+    }
+    outer.sort_unstable_by_key(|(voxel, _)| voxel.offset);
+    let (mut voxels, from): (Vec<Outer>, Vec<usize>) = outer.into_iter().unzip();
+    let contested = shafts::settle(coarse.hu.size(), &mut voxels);
+    for (voxel, at) in voxels.iter().zip(from) {
+        walked[at].1 = voxel.vertebra;
+    }
+    contested
 }
 
 /// Whether the place where a rib would run is in view: outward and backward, and down as far as
@@ -312,11 +352,12 @@ impl FoundRibs {
         let Some((low, high)) = self.run() else { return Vec::new() };
         let mut anchors = Vec::new();
         if let Some((confidence, without)) = self.end(&mut (0..low).rev()) {
-            // A last rib that is hardly longer than a stub may be one.
-            let shortest =
-                self.sides[low].iter().map(|side| side.reach_mm).fold(f64::INFINITY, f64::min);
-            let stub = if shortest < LEAST_RIB_MM + 10.0 { 0.8 } else { 1.0 };
-            let confidence = Share::new(confidence.get() * stub);
+            // A last rib that is hardly longer than a stub may be one, and one whose bone runs into the
+            // neighbour's may be the neighbour's: either would shift every name.
+            let longer = LEAST_RIB_MM + SURELY_LONGER_MM;
+            let stub = self.sides[low].iter().any(|side| side.reach_mm < longer);
+            let sure = if stub || self.contested(low) { DOUBTED } else { 1.0 };
+            let confidence = Share::new(confidence.get() * sure);
             anchors.push(Anchor {
                 kind: AnchorKind::LastRib,
                 position: low as isize,
@@ -327,7 +368,7 @@ impl FoundRibs {
         if let Some((confidence, without)) = self.end(&mut (high + 1..self.sides.len())) {
             // The shoulder hides the first ribs, and C7 may carry one: a single vertebra without
             // ribs above does not show where they begin.
-            let hidden = if without < 2 { 0.6 } else { 1.0 };
+            let hidden = if without < 2 || self.contested(high) { DOUBTED } else { 1.0 };
             let confidence = Share::new(confidence.get() * hidden);
             anchors.push(Anchor {
                 kind: AnchorKind::FirstRib,
@@ -337,6 +378,13 @@ impl FoundRibs {
             });
         }
         anchors
+    }
+
+    /// Whether the bone of a vertebra runs into that of a neighbour, and whose it is is not told.
+    fn contested(&self, n: usize) -> bool {
+        [n.checked_sub(1), Some(n)].into_iter().flatten().any(|lower| {
+            self.sides.get(lower).is_some_and(|pair| pair.iter().any(|side| side.contested))
+        })
     }
 
     /// How sure it is that the ribs end at a vertebra, with the number of vertebrae beyond that
@@ -370,3 +418,70 @@ impl FoundRibs {
 
 /// Neighbours with ribs that are needed before the end of the ribs means anything.
 const LEAST_RUN: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anatomy::levels::LEAST_ANCHOR;
+    use proptest::prelude::*;
+
+    fn side(reach_mm: f64) -> Side {
+        let lateral_mm = FROM_MM + reach_mm;
+        Side { reach_mm, lateral_mm, step_mm: 26.0, in_view: true, contested: false }
+    }
+
+    /// L3 to T9 with the ribs of T12 up, 90 mm long.
+    fn abdomen() -> FoundRibs {
+        let sides = (0..7).map(|n| [side(if n < 3 { 24.0 } else { 90.0 }); 2]).collect();
+        FoundRibs { sides, voxels: Vec::new(), processes: Vec::new() }
+    }
+
+    /// Where the last rib is, if it is sure enough to name levels.
+    fn naming(found: &FoundRibs) -> Option<isize> {
+        let named = |anchor: &Anchor| {
+            anchor.kind == AnchorKind::LastRib && anchor.confidence.get() >= LEAST_ANCHOR
+        };
+        found.anchors().iter().find(|anchor| named(anchor)).map(|anchor| anchor.position)
+    }
+
+    #[test]
+    fn ribs_that_end_over_two_vertebrae_without_any_name_the_last() {
+        assert_eq!(naming(&abdomen()), Some(3));
+    }
+
+    #[test]
+    fn a_last_rib_that_is_hardly_longer_than_a_process_on_one_side_names_nothing() {
+        let mut found = abdomen();
+        found.sides[2] = [side(45.3), side(88.6)];
+        assert_eq!(found.at(2), Ribs::Present);
+        assert_eq!(naming(&found), None);
+        assert!(found.anchors().iter().any(|anchor| anchor.position == 2), "it weighs candidates");
+    }
+
+    #[test]
+    fn a_last_rib_that_runs_into_a_neighbours_names_nothing() {
+        for lower in [2, 3] {
+            let mut found = abdomen();
+            found.sides[lower][1].contested = true;
+            assert_eq!(naming(&found), None, "between {lower} and the next up");
+        }
+        let mut elsewhere = abdomen();
+        elsewhere.sides[5][1].contested = true;
+        assert_eq!(naming(&elsewhere), Some(3));
+    }
+
+    proptest! {
+        #[test]
+        fn a_last_rib_that_names_is_long_on_both_sides_and_clear_below(
+            reaches in proptest::collection::vec((0.0..110.0f64, 0.0..110.0f64), 2..12),
+        ) {
+            let sides = reaches.iter().map(|&(left, right)| [side(left), side(right)]).collect();
+            let found = FoundRibs { sides, voxels: Vec::new(), processes: Vec::new() };
+            if let Some(at) = naming(&found) {
+                let at = usize::try_from(at).unwrap_or(usize::MAX);
+                prop_assert!(reaches[at].0.min(reaches[at].1) >= LEAST_RIB_MM + SURELY_LONGER_MM);
+                prop_assert_eq!(found.at(at - 1), Ribs::Absent);
+            }
+        }
+    }
+}
