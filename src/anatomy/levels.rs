@@ -14,6 +14,13 @@
 //! candidates and says so. Beyond an anchor the count is carried over vertebrae of at least
 //! [`COUNTED_FROM`] confidence, no farther. A single anchor names with the level above and below kept as candidates.
 //!
+//! # What is listed
+//! A list without the true level is an error that nobody sees. Every list therefore holds, after what is
+//! likely, the levels next to the likeliest; only between two anchors that agree, where the count is checked,
+//! the name stands alone. Where no level is named, each anchor's own count is listed as well, with the level on
+//! either side, however weak the anchor is. A chain may begin in the sacrum below S1: such vertebrae have no
+//! level of their own and list those next to them.
+//!
 //! # Sources
 //! Distances of centres: heights of Panjabi et al., Spine 1991 and 1992, with published heights of
 //! discs, rounded to 0.5 mm. Shares of variants: 4 or 6 lumbar vertebrae in about 3 to 6 % of
@@ -121,6 +128,12 @@ pub const COUNTED_FROM: f64 = 0.75;
 /// Probability from which a level is listed as a candidate.
 const LEAST_CANDIDATE: f64 = 0.04;
 
+/// Segments of the sacrum that a chain may begin with below S1, from feet to head (S4, S3, S2), with the
+/// usual distance of a centre to the next one up, mm. They have no name.
+const BELOW_S1_UP: [f64; 3] = [18.0, 22.0, 27.0];
+/// How likely a chain begins at one of them, against any one level: the end of the chain is trimmed there.
+const BEGINS_BELOW_S1: f64 = 0.05;
+
 /// The levels from feet to head, with the usual distance of a centre to the next one up, mm.
 const LEVELS_UP: [(Level, f64); 27] = [
     (Level::S1, 34.0),
@@ -151,7 +164,26 @@ const LEVELS_UP: [(Level, f64); 27] = [
     (Level::C2, 19.0),
     (Level::C1, 19.0),
 ];
-const STATES: usize = LEVELS_UP.len();
+/// What a vertebra of a chain can be: a segment of the sacrum below S1, then the levels.
+const STATES: usize = BELOW_S1_UP.len() + LEVELS_UP.len();
+
+/// The level of a state; `None` below S1.
+fn level_of(state: usize) -> Option<Level> {
+    state.checked_sub(BELOW_S1_UP.len()).map(|level| LEVELS_UP[level].0)
+}
+
+/// Usual distance from a state to the next one up, mm.
+fn usual_step_mm(state: usize) -> f64 {
+    match state.checked_sub(BELOW_S1_UP.len()) {
+        Some(level) => LEVELS_UP[level].1,
+        None => BELOW_S1_UP[state],
+    }
+}
+
+/// The state of a level.
+fn state_of(level: Level) -> Option<usize> {
+    Some(BELOW_S1_UP.len() + LEVELS_UP.iter().position(|(l, _)| *l == level)?)
+}
 
 /// Share of patients with one lumbar vertebra less, or more.
 const LUMBAR_VARIANT: f64 = 0.04;
@@ -197,42 +229,19 @@ pub fn name_levels(chain: &[Link], anchors: &[Anchor]) -> ChainLevels {
     let strong: Vec<&Anchor> =
         anchors.iter().copied().filter(|a| a.confidence.get() >= LEAST_ANCHOR).collect();
     let agreement = agreement(&strong);
-    let mut levels = Vec::with_capacity(n);
-    let mut candidates = Vec::with_capacity(n);
-    for (at, marginal) in marginals.iter().enumerate() {
-        let mut order: Vec<usize> = (0..STATES).collect();
-        order.sort_by(|&a, &b| marginal[b].total_cmp(&marginal[a]));
-        let level_of = |state: usize| LEVELS_UP[state].0;
-        // Without an anchor the list is all there is: it must not be shorter than what is known.
-        let least = if strong.is_empty() { 0.25 * LEAST_CANDIDATE } else { LEAST_CANDIDATE };
-        let mut listed: Vec<Level> = order
-            .iter()
-            .filter(|&&state| marginal[state] >= least)
-            .map(|&state| level_of(state))
-            .collect();
-        let at = isize::try_from(at).unwrap_or(isize::MAX);
-        let support = support(&strong, &agreement, at);
-        let best = order[0];
-        // Where a variant is the likeliest the count is open: it is a candidate, never a name.
-        let usual = !matches!(level_of(best), Level::L6 | Level::T13);
-        let named = usual
-            && support != Support::None
-            && support != Support::Contradicted
-            && marginal[best] >= LEAST_MARGINAL
-            && count_carries(chain, &strong, &agreement, at);
-        if support == Support::Single {
-            // One anchor may sit on a neighbour, and a variant would shift every name.
-            for neighbour in [best.checked_add(1), best.checked_sub(1)].into_iter().flatten() {
-                if let Some((level, _)) = usual_neighbour(best, neighbour)
-                    && !listed.contains(&level)
-                {
-                    listed.push(level);
-                }
-            }
-        }
-        levels.push(named.then(|| level_of(best)));
-        candidates.push(listed);
-    }
+    let mut levels: Vec<Option<Level>> = (0..last)
+        .zip(&marginals)
+        .map(|(at, marginal)| {
+            let best = likeliest(marginal);
+            let support = support(&strong, &agreement, at);
+            // Where a variant is the likeliest the count is open: it is a candidate, never a name.
+            level_of(best)
+                .filter(|level| !matches!(level, Level::L6 | Level::T13))
+                .filter(|_| support != Support::None && support != Support::Contradicted)
+                .filter(|_| marginal[best] >= LEAST_MARGINAL)
+                .filter(|_| count_carries(chain, &strong, &agreement, at))
+        })
+        .collect();
     // One level twice: one of the two is no vertebra, and which is not known.
     let named = levels.clone();
     for level in &mut levels {
@@ -240,8 +249,58 @@ pub fn name_levels(chain: &[Link], anchors: &[Anchor]) -> ChainLevels {
             *level = None;
         }
     }
+    // Without an anchor the list is all there is: it must not be shorter than what is known.
+    let least = if strong.is_empty() { 0.25 * LEAST_CANDIDATE } else { LEAST_CANDIDATE };
+    let candidates = (0..last)
+        .zip(levels.iter().zip(&marginals))
+        .map(|(at, (level, marginal))| {
+            let mut listed = likely(marginal, least);
+            if level.is_none() || !is_checked(&strong, &agreement, at) {
+                // An anchor may sit on a neighbour, and a variant would shift every name.
+                list_with_neighbours(&mut listed, usual_index_of_state(likeliest(marginal)));
+            }
+            if level.is_none() {
+                for anchor in &anchors {
+                    let counted = usual_index(anchor.kind.level()) + at - anchor.position;
+                    list_with_neighbours(&mut listed, counted);
+                }
+            }
+            listed
+        })
+        .collect();
     let problems = problems(&strong, &anchors, &agreement, &levels);
     ChainLevels { levels, candidates, problems }
+}
+
+/// The likeliest state.
+fn likeliest(marginal: &[f64; STATES]) -> usize {
+    // Of equal ones the lowest.
+    (0..STATES).rev().max_by(|&a, &b| marginal[a].total_cmp(&marginal[b])).unwrap_or(0)
+}
+
+/// The levels of at least this probability, the likeliest first.
+fn likely(marginal: &[f64; STATES], least: f64) -> Vec<Level> {
+    let mut order: Vec<usize> = (0..STATES).filter(|&state| marginal[state] >= least).collect();
+    order.sort_by(|&a, &b| marginal[b].total_cmp(&marginal[a]));
+    order.into_iter().filter_map(level_of).collect()
+}
+
+/// Adds a level, by its place counted from S1, and those next to it where they are not listed yet.
+fn list_with_neighbours(listed: &mut Vec<Level>, index: isize) {
+    for level in [index, index + 1, index - 1].map(usual_level) {
+        if !listed.contains(&level) {
+            listed.push(level);
+        }
+    }
+}
+
+/// Whether a vertebra lies between two neighbouring anchors that agree, or is one of them: its count is
+/// checked.
+fn is_checked(strong: &[&Anchor], agreement: &[bool], at: isize) -> bool {
+    strong
+        .windows(2)
+        .zip(agreement)
+        .any(|(pair, agrees)| *agrees && (pair[0].position..=pair[1].position).contains(&at))
 }
 
 /// Whether the count from the nearest anchor on one side reaches a vertebra over sure ones alone.
@@ -264,19 +323,6 @@ fn count_carries(chain: &[Link], strong: &[&Anchor], agreement: &[bool], at: isi
                 .is_some_and(|link| link.confidence.get() >= COUNTED_FROM)
         })
     })
-}
-
-/// The state next to `state` towards `neighbour`, over L6 and T13, which are variants.
-fn usual_neighbour(state: usize, neighbour: usize) -> Option<(Level, f64)> {
-    let up = neighbour > state;
-    let mut at = neighbour;
-    loop {
-        let found = *LEVELS_UP.get(at)?;
-        if !matches!(found.0, Level::L6 | Level::T13) {
-            return Some(found);
-        }
-        at = if up { at + 1 } else { at.checked_sub(1)? };
-    }
 }
 
 /// What holds the name of a vertebra.
@@ -315,6 +361,17 @@ fn usual_index(level: Level) -> isize {
         .unwrap_or(0)
 }
 
+/// The level at a place counted from S1 in the usual spine; beyond its ends that at the end.
+fn usual_level(index: isize) -> Level {
+    let usual = || {
+        LEVELS_UP
+            .iter()
+            .map(|(level, _)| *level)
+            .filter(|level| !matches!(level, Level::L6 | Level::T13))
+    };
+    usual().nth(usize::try_from(index).unwrap_or(0)).or_else(|| usual().last()).unwrap_or(Level::C1)
+}
+
 fn support(strong: &[&Anchor], agreement: &[bool], at: isize) -> Support {
     match (strong, agreement) {
         ([], _) => Support::None,
@@ -349,7 +406,11 @@ fn marginals(chain: &[Link], anchors: &[&Anchor]) -> Vec<[f64; STATES]> {
             let own = anchors
                 .iter()
                 .filter(|a| isize::try_from(place) == Ok(a.position + first as isize));
-            emission(link, own)
+            let mut weight = emission(link, own);
+            if place == 0 {
+                weight.iter_mut().take(BELOW_S1_UP.len()).for_each(|w| *w *= BEGINS_BELOW_S1);
+            }
+            weight
         })
         .collect();
     let runs: Vec<(f64, Vec<[f64; STATES]>)> = SIZES
@@ -391,10 +452,9 @@ fn emission<'a>(
         let target = usual_index(anchor.kind.level());
         let sure = anchor.confidence.get().clamp(0.01, 0.99);
         for (state, weight) in weight.iter_mut().enumerate() {
-            let level = LEVELS_UP[state].0;
-            let apart = match level {
+            let apart = match level_of(state) {
                 // A variant is as far off as the neighbour that it stands beside.
-                Level::L6 | Level::T13 => 1 + (usual_index_of_state(state) - target).abs(),
+                Some(Level::L6 | Level::T13) => 1 + (usual_index_of_state(state) - target).abs(),
                 _ => (usual_index_of_state(state) - target).abs(),
             };
             *weight *= match apart {
@@ -407,7 +467,7 @@ fn emission<'a>(
     }
     if let Some(link) = link {
         for (state, weight) in weight.iter_mut().enumerate() {
-            let section = LEVELS_UP[state].0.section();
+            let section = level_of(state).map_or(SpineSection::Sacral, Level::section);
             let thoracic = section == SpineSection::Thoracic;
             *weight *= match link.ribs {
                 Ribs::Present if !thoracic => RIB_ERROR,
@@ -422,27 +482,27 @@ fn emission<'a>(
     weight
 }
 
-/// Place counted from S1 of a state; L6 and T13 stand with the level above them.
+/// Place counted from S1 of a state, negative below S1; L6 and T13 stand with the level above them.
 fn usual_index_of_state(state: usize) -> isize {
-    match LEVELS_UP[state].0 {
-        Level::L6 => usual_index(Level::L5),
-        Level::T13 => usual_index(Level::T12),
-        level => usual_index(level),
+    match level_of(state) {
+        None => state as isize - BELOW_S1_UP.len() as isize,
+        Some(Level::L6) => usual_index(Level::L5),
+        Some(Level::T13) => usual_index(Level::T12),
+        Some(level) => usual_index(level),
     }
 }
 
 /// The levels that may follow one going up, with how likely each is.
 fn next_up(state: usize) -> Vec<(usize, f64)> {
-    let find = |level: Level| LEVELS_UP.iter().position(|(l, _)| *l == level);
     let variants = |usual: Level, fewer: Level, more: Level, share: f64| {
         [(usual, 1.0 - 2.0 * share), (fewer, share), (more, share)]
             .into_iter()
-            .filter_map(|(level, p)| Some((find(level)?, p)))
+            .filter_map(|(level, p)| Some((state_of(level)?, p)))
             .collect()
     };
-    match LEVELS_UP[state].0 {
-        Level::S1 => variants(Level::L5, Level::L4, Level::L6, LUMBAR_VARIANT),
-        Level::L1 => variants(Level::T12, Level::T11, Level::T13, THORACIC_VARIANT),
+    match level_of(state) {
+        Some(Level::S1) => variants(Level::L5, Level::L4, Level::L6, LUMBAR_VARIANT),
+        Some(Level::L1) => variants(Level::T12, Level::T11, Level::T13, THORACIC_VARIANT),
         _ if state + 1 < STATES => vec![(state + 1, 1.0)],
         _ => Vec::new(),
     }
@@ -465,14 +525,14 @@ fn transition(step_mm: Option<f64>, size: f64) -> Vec<[f64; STATES]> {
                 let z = (step - expected) / spread;
                 libm::exp(-0.5 * z * z) / spread
             };
-            let usual = size * LEVELS_UP[state].1;
+            let usual = size * usual_step_mm(state);
             row[state] += FALSE_VERTEBRA * density(FALSE_STEP_SHARE * usual);
             let mut reached = vec![(state, 1.0, 0.0)];
             let none_missed = 1.0 - MISSED.iter().sum::<f64>() - FALSE_VERTEBRA;
             for p_missed in [none_missed, MISSED[0], MISSED[1]] {
                 let mut further = Vec::new();
                 for &(from, p, mm) in &reached {
-                    let mm = mm + size * LEVELS_UP[from].1;
+                    let mm = mm + size * usual_step_mm(from);
                     for (next, q) in next_up(from) {
                         row[next] += p_missed * p * q * density(mm);
                         further.push((next, p * q, mm));

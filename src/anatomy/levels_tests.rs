@@ -213,3 +213,101 @@ fn a_count_is_not_carried_over_a_vertebra_that_may_be_two() {
     let checked = name_levels(&chain, &[last_rib, anchor(AnchorKind::FirstRib, 13, 0.95)]);
     assert!(checked.levels.iter().all(Option::is_some), "{:?}", checked.levels);
 }
+
+/// What is listed at the least where no level is named: the counts of all anchors, with a level to
+/// either side.
+fn counted_from(anchors: &[Anchor], at: usize) -> Vec<Level> {
+    let at = isize::try_from(at).unwrap();
+    let count = |a: &Anchor| usual_index(a.kind.level()) + at - a.position;
+    anchors
+        .iter()
+        .flat_map(|a| [count(a) - 1, count(a), count(a) + 1])
+        .filter_map(|index| usual_levels().get(usize::try_from(index).ok()?).copied())
+        .collect()
+}
+
+#[test]
+fn beyond_two_anchors_that_agree_the_neighbours_stay_candidates_and_between_them_they_do_not() {
+    let chain = chain_from(Level::L2, 16, 1.0);
+    let anchors = [anchor(AnchorKind::LastRib, 2, 0.8), anchor(AnchorKind::FirstRib, 13, 0.8)];
+    let found = name_levels(&chain, &anchors);
+    assert_eq!(found.candidates[8], [found.levels[8].unwrap()]);
+    assert_eq!(found.levels[15], Some(Level::C6));
+    assert!([Level::C5, Level::C7].iter().all(|l| found.candidates[15].contains(l)));
+    assert!([Level::L1, Level::L3].iter().all(|l| found.candidates[0].contains(l)));
+}
+
+#[test]
+fn a_chain_that_begins_at_s2_gives_that_vertebra_no_name_and_the_next_one_s1_among_others() {
+    let mut chain = chain_from(Level::S1, 9, 1.0);
+    chain.insert(0, Link { step_up_mm: 26.0, confidence: Share::new(1.0), ..Link::default() });
+    let found = name_levels(&chain, &[anchor(AnchorKind::LastRib, 7, 0.9)]);
+    assert_eq!(found.levels[0], None);
+    assert!(found.levels[2].is_none_or(|level| level == Level::L5), "{:?}", found.levels);
+    assert!(found.candidates[1].contains(&Level::S1), "{:?}", found.candidates);
+    assert!(found.candidates[0].contains(&Level::S1), "{:?}", found.candidates);
+}
+
+proptest! {
+    #[test]
+    fn every_list_holds_what_each_anchor_counts_and_is_neither_empty_nor_repeats(
+        steps in proptest::collection::vec(8.0f64..70.0, 1..30),
+        seen in proptest::collection::vec((0usize..4, 0isize..30, 0.0f64..1.0), 0..4),
+    ) {
+        let chain: Vec<Link> =
+            steps.iter().map(|&step_up_mm| Link { step_up_mm, confidence: Share::new(1.0), ..Link::default() }).collect();
+        let kinds = [AnchorKind::Sacrum, AnchorKind::LastRib, AnchorKind::FirstRib, AnchorKind::Axis];
+        let last = isize::try_from(chain.len()).unwrap();
+        let anchors: Vec<Anchor> = seen
+            .iter()
+            .filter(|(_, p, _)| *p <= last)
+            .map(|&(k, p, c)| anchor(kinds[k], p, c))
+            .collect();
+        let found = name_levels(&chain, &anchors);
+        for (at, (level, listed)) in found.levels.iter().zip(&found.candidates).enumerate() {
+            prop_assert!(!listed.is_empty());
+            let mut once = listed.clone();
+            once.sort_unstable();
+            once.dedup();
+            prop_assert_eq!(once.len(), listed.len(), "{:?}", listed);
+            if level.is_none() {
+                for counted in counted_from(&anchors, at) {
+                    prop_assert!(listed.contains(&counted), "{:?} without {counted}", listed);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_single_anchor_that_sits_on_a_neighbour_does_not_push_the_truth_out(
+        off in -1isize..=1, kind in 0usize..2, confidence in 0.0f64..1.0, size in 0.8f64..1.2,
+        count in 8usize..24,
+    ) {
+        let (kind, place) = [(AnchorKind::Sacrum, 0), (AnchorKind::LastRib, 6)][kind];
+        let chain = chain_from(Level::S1, count, size);
+        let found = name_levels(&chain, &[anchor(kind, place + off, confidence)]);
+        for (truth, listed) in usual_levels().iter().zip(&found.candidates) {
+            prop_assert!(listed.contains(truth), "{:?} without {truth}", listed);
+        }
+    }
+
+    #[test]
+    fn segments_below_s1_at_the_lower_end_do_not_push_the_truth_out(
+        below in 1usize..=3, confidence in 0.0f64..1.0, size in 0.85f64..1.15, count in 8usize..26,
+    ) {
+        let mut chain: Vec<Link> = BELOW_S1_UP[3 - below..]
+            .iter()
+            .map(|mm| Link { step_up_mm: size * mm, confidence: Share::new(1.0), ..Link::default() })
+            .collect();
+        chain.extend(chain_from(Level::S1, count, size));
+        let last_rib = anchor(AnchorKind::LastRib, isize::try_from(below).unwrap() + 6, confidence);
+        let found = name_levels(&chain, &[last_rib]);
+        prop_assert!(found.levels[..below].iter().all(Option::is_none), "{:?}", found.levels);
+        for (truth, (level, listed)) in
+            usual_levels().iter().zip(found.levels.iter().zip(&found.candidates).skip(below))
+        {
+            prop_assert!(level.is_none_or(|level| level == *truth), "{:?}", found.levels);
+            prop_assert!(listed.contains(truth), "{:?} without {truth}", listed);
+        }
+    }
+}
