@@ -58,8 +58,7 @@ const OPENING: f64 = 1.15;
 pub fn trim_strays(vertebrae: &mut Vec<Vertebra>) -> Option<Problem> {
     let steps: Vec<f64> =
         vertebrae.windows(2).map(|pair| pair[0].centroid.distance(pair[1].centroid)).collect();
-    let lowest = steps.iter().take(MOST_BELOW_S1);
-    let strays = lowest.rposition(|&step| step < LEAST_STEP_MM)? + 1;
+    let strays = steps.iter().take(MOST_BELOW_S1).rposition(|&step| step < LEAST_STEP_MM)? + 1;
     let top = vertebrae[strays - 1].centroid.z();
     vertebrae.drain(..strays);
     Some(
