@@ -67,7 +67,9 @@ pub struct TrueVertebra {
 }
 
 /// Sizes of a body, mm, between its outer surfaces in its own axes. Heights are taken where the
-/// anatomy takes them ([`crate::anatomy::BodyMeasurements`]), so that both are of the same thing.
+/// anatomy takes them ([`crate::anatomy::BodyMeasurements`]), so that both are of the same thing; they are
+/// those of the body without its lesions, whose bulge behind the wall changes no height. Depths go to the
+/// wall as it stands, with the bulge.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BodySizes {
@@ -177,13 +179,17 @@ fn reach(scene: &Scene<'_>, segment: &Segment, from: DVec3, direction: DVec3) ->
 fn body_sizes(scene: &Scene<'_>, segment: &Segment) -> BodySizes {
     let half = segment.half_size();
     let mm = |value: f64| rounded(value, 2);
-    let both = |from: DVec3, axis: DVec3| {
+    let across = |segment: &Segment, from: DVec3, axis: DVec3| {
         mm(reach(scene, segment, from, axis) + reach(scene, segment, from, -axis))
     };
-    let front = reach(scene, segment, DVec3::ZERO, DVec3::Y);
-    let back = reach(scene, segment, DVec3::ZERO, -DVec3::Y);
+    let both = |from: DVec3, axis: DVec3| across(segment, from, axis);
+    // Heights are those of the body without its lesions: behind the place of a wall that a lesion pushed
+    // back there is its bulge alone, which reaches neither endplate.
+    let sound = Segment { lesions: Vec::new(), ..segment.clone() };
+    let front = reach(scene, &sound, DVec3::ZERO, DVec3::Y);
+    let back = reach(scene, &sound, DVec3::ZERO, -DVec3::Y);
     let place = |share: f64| 0.5 * (front - back) + share * 0.5 * (front + back);
-    let height = |share: f64| both(DVec3::new(0.0, place(share), 0.0), DVec3::Z);
+    let height = |share: f64| across(&sound, DVec3::new(0.0, place(share), 0.0), DVec3::Z);
     let depth = |s: f64| both(DVec3::new(0.0, 0.0, s * half.z), DVec3::Y);
     let width = |s: f64| both(DVec3::new(0.0, 0.0, s * half.z), DVec3::X);
     let canal = DVec3::new(0.0, -half.y - 0.5 * segment.canal[1], 0.0);

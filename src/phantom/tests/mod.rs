@@ -352,6 +352,28 @@ fn true_heights_follow_the_table_and_the_deformity() {
 }
 
 #[test]
+fn a_wall_that_bulges_changes_no_height_and_deepens_the_body() {
+    let sizes = |bulge_mm: f64| {
+        let kind = LesionKind::PosteriorWallBreach { bulge_mm, gap_mm: 11.0 };
+        let (level, place, site) = (Level::L4, [0.0, -1.0, 0.0], LesionSite::Body);
+        let lesion = Lesion { level, kind, place, radius_mm: 14.0, site };
+        let lesions = if bulge_mm > 0.0 { vec![lesion] } else { vec![] };
+        let spec = Spec { lesions, slices: Some(2), size: [8, 8], ..small_ct() };
+        let phantom = generate(&spec).unwrap();
+        let vertebra = phantom.truth.vertebrae.iter().find(|v| v.level == level).unwrap();
+        vertebra.measurements.clone()
+    };
+    let heights = |s: &BodySizes| [s.anterior_height_mm, s.middle_height_mm, s.posterior_height_mm];
+    let whole = sizes(0.0);
+    for bulge_mm in [2.0, 5.0, 9.0] {
+        let broken = sizes(bulge_mm);
+        assert_eq!(heights(&broken), heights(&whole), "{bulge_mm}");
+        let deeper = broken.middle_depth_mm - whole.middle_depth_mm;
+        assert!((deeper - bulge_mm).abs() < 0.35 * bulge_mm, "{bulge_mm}: {deeper}");
+    }
+}
+
+#[test]
 fn built_in_specs_can_be_made_and_carry_their_names() {
     for (name, _) in Spec::BUILT_IN {
         let spec = Spec::built_in(name).unwrap();
