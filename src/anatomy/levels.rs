@@ -369,7 +369,10 @@ fn usual_level(index: isize) -> Level {
             .map(|(level, _)| *level)
             .filter(|level| !matches!(level, Level::L6 | Level::T13))
     };
-    usual().nth(usize::try_from(index).unwrap_or(0)).or_else(|| usual().last()).unwrap_or(Level::C1)
+    usual()
+        .nth(usize::try_from(index).unwrap_or(0))
+        .or_else(|| usual().next_back())
+        .unwrap_or(Level::C1)
 }
 
 fn support(strong: &[&Anchor], agreement: &[bool], at: isize) -> Support {

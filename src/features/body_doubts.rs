@@ -82,8 +82,8 @@ fn disc_between(lower: &Vertebra, upper: &Vertebra) -> Option<LpsPoint> {
     Some(top + (bottom - top) * 0.5)
 }
 
-/// Neck and sacrum are not dependable: by level, else by what all candidate levels or the guess
-/// say. The neck also where it is only the likeliest: its dense small bodies look like foci.
+/// Neck and sacrum are not dependable: by level, else by what the likeliest level or the guess of the section
+/// says. The dense small bodies of a neck look like foci, and the walls of S1 are not those of a lumbar body.
 fn section_refused(vertebra: &Vertebra) -> Option<Reason> {
     let of = |section| match section {
         SpineSection::Cervical => Some(Reason::CervicalSpine),
@@ -93,11 +93,10 @@ fn section_refused(vertebra: &Vertebra) -> Option<Reason> {
     if let Some(level) = vertebra.level {
         return of(level.section());
     }
-    let mut sections = vertebra.level_candidates.iter().map(|level| level.section());
-    if let Some(likeliest) = sections.next()
-        && (likeliest == SpineSection::Cervical || sections.all(|section| section == likeliest))
+    if let Some(reason) =
+        vertebra.level_candidates.first().and_then(|likeliest| of(likeliest.section()))
     {
-        return of(likeliest);
+        return Some(reason);
     }
     vertebra.section_guess.and_then(of)
 }
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn candidate_levels_decide_the_section_when_they_agree_and_the_neck_when_it_is_likeliest() {
+    fn the_likeliest_level_decides_the_section_where_there_is_no_name() {
         let mut spine = spine(1, 3.0, |_, _| 0.0);
         spine.anatomy.vertebrae[0].level_candidates = vec![Level::C6, Level::C7];
         assert_eq!(section_refused(&spine.anatomy.vertebrae[0]), Some(Reason::CervicalSpine));
@@ -155,6 +154,9 @@ mod tests {
         assert_eq!(section_refused(&spine.anatomy.vertebrae[0]), None);
         spine.anatomy.vertebrae[0].level_candidates = vec![Level::L5, Level::S1];
         assert_eq!(section_refused(&spine.anatomy.vertebrae[0]), None);
+        spine.anatomy.vertebrae[0].level_candidates = vec![Level::S1, Level::L5];
+        assert_eq!(section_refused(&spine.anatomy.vertebrae[0]), Some(Reason::SacralSpine));
+        spine.anatomy.vertebrae[0].level_candidates = vec![Level::L5, Level::S1];
         spine.anatomy.vertebrae[0].section_guess = Some(SpineSection::Sacral);
         assert_eq!(section_refused(&spine.anatomy.vertebrae[0]), Some(Reason::SacralSpine));
     }

@@ -16,7 +16,7 @@ use super::coarse::{Coarse, coarse_grid};
 use super::parameters::Parameters;
 use super::spine_line::{Refusal, SpineLine, spine_line};
 use crate::anatomy::model::Anatomy;
-use crate::geometry::VoxelIndex;
+use crate::geometry::{Frame, LpsPoint, VoxelIndex};
 use crate::kernels::{
     Beyond, BitMask, Boundary, Connectivity, components, dilate, gaussian, median, open,
 };
@@ -77,7 +77,7 @@ pub fn cleared(
         return None;
     }
     let followed = &found.frames[found.followed.clone()];
-    let inside = followed.iter().filter(|f| nearest(coarse, f.origin, &columns)).count();
+    let inside = followed.iter().filter(|f| covers(coarse, &columns, f.origin)).count();
     (inside as f64 >= INSIDE * followed.len() as f64).then_some(Cleared {
         volume,
         coarse: cleared_coarse,
@@ -87,7 +87,7 @@ pub fn cleared(
 
 /// Says that the canal holds contrast medium.
 pub fn say(anatomy: &mut Anatomy, line: &SpineLine) {
-    let z = |frame: Option<&crate::geometry::Frame>| frame.map_or(0.0, |frame| frame.origin.z());
+    let z = |frame: Option<&Frame>| frame.map_or(0.0, |frame| frame.origin.z());
     let followed = &line.frames[line.followed.clone()];
     let (from, to) = (z(followed.first()), z(followed.last()));
     anatomy.problems.push(
@@ -104,12 +104,8 @@ pub fn say(anatomy: &mut Anatomy, line: &SpineLine) {
 }
 
 /// Whether the coarse voxel at a place belongs to a mask.
-fn nearest(coarse: &Coarse, place: crate::geometry::LpsPoint, mask: &BitMask) -> bool {
-    let size = coarse.hu.size();
-    let at = coarse.grid.to_index(place);
-    let whole = [at.i, at.j, at.k].map(|x| libm::round(x));
-    let within = whole.iter().zip(size).all(|(&x, n)| x >= 0.0 && x < n as f64);
-    within && mask.at(whole[0] as usize, whole[1] as usize, whole[2] as usize)
+fn covers(coarse: &Coarse, mask: &BitMask, place: LpsPoint) -> bool {
+    coarse.grid.nearest(place).is_some_and(|at| mask.at(at.i, at.j, at.k))
 }
 
 /// Dense columns that are alike along z, grown to their rims; `None` where there is none.
@@ -183,7 +179,7 @@ fn without(volume: &Volume<i16>, coarse: &Coarse, columns: &BitMask) -> Volume<i
         for (n, hu) in slice.iter_mut().enumerate() {
             if *hu > SOFT_HU {
                 let place = volume.grid.voxel_to_lps(VoxelIndex { i: n % ni, j: n / ni, k });
-                if nearest(coarse, place, columns) {
+                if covers(coarse, columns, place) {
                     *hu = WITHOUT_MEDIUM_HU;
                 }
             }

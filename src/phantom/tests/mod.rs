@@ -355,7 +355,7 @@ fn true_heights_follow_the_table_and_the_deformity() {
 fn a_wall_that_bulges_changes_no_height_and_deepens_the_body() {
     let sizes = |bulge_mm: f64| {
         let kind = LesionKind::PosteriorWallBreach { bulge_mm, gap_mm: 11.0 };
-        let (level, place, site) = (Level::L4, [0.0, -1.0, 0.0], LesionSite::Body);
+        let (level, place, site) = (Level::L3, [0.0, -1.0, 0.0], LesionSite::Body);
         let lesion = Lesion { level, kind, place, radius_mm: 14.0, site };
         let lesions = if bulge_mm > 0.0 { vec![lesion] } else { vec![] };
         let spec = Spec { lesions, slices: Some(2), size: [8, 8], ..small_ct() };
