@@ -18,7 +18,8 @@ use super::spine_line::{Refusal, SpineLine, spine_line};
 use crate::anatomy::model::Anatomy;
 use crate::geometry::{Frame, LpsPoint, VoxelIndex};
 use crate::kernels::{
-    Beyond, BitMask, Boundary, Connectivity, components, dilate, gaussian, median, open,
+    Beyond, BitMask, Boundary, Connectivity, components, dilate, fill_holes_in_slices, gaussian,
+    median, open,
 };
 use crate::problem::{Problem, ProblemCode, Severity};
 use crate::volume::Volume;
@@ -44,9 +45,11 @@ const WITHOUT_MEDIUM_HU: i16 = 30;
 /// A line this long, as a share of the field, needs no second look.
 const LONG_ENOUGH: f64 = 0.7;
 /// A line through a cleared sac must prove this much more than the one without.
-const BETTER: f64 = 1.5;
-/// Share of the line that must run inside what was taken out.
-const INSIDE: f64 = 0.5;
+const BETTER: f64 = 1.2;
+/// It must run within this distance of what was taken out, mm, over the length of the shortest column or half of its
+/// own: it follows the cord or the fat before the sac, not the medium itself. Beside an aorta or inside bodies none
+/// of it does.
+const BESIDE_MM: f64 = 6.0;
 
 /// A series whose sac was cleared of contrast medium, and the spine in it.
 pub struct Cleared {
@@ -76,9 +79,12 @@ pub fn cleared(
     if line.is_ok_and(|line| found.proof.weight_mm() < BETTER * line.proof.weight_mm()) {
         return None;
     }
+    let reach = libm::round(BESIDE_MM / coarse.spacing) as usize;
+    let about = dilate(&columns, [reach, reach, 0]);
     let followed = &found.frames[found.followed.clone()];
-    let inside = followed.iter().filter(|f| covers(coarse, &columns, f.origin)).count();
-    (inside as f64 >= INSIDE * followed.len() as f64).then_some(Cleared {
+    let beside = followed.iter().filter(|f| covers(coarse, &about, f.origin)).count();
+    // Frames lie a millimetre apart.
+    (beside as f64 >= LEAST_LENGTH_MM.min(0.5 * followed.len() as f64)).then_some(Cleared {
         volume,
         coarse: cleared_coarse,
         line: found,
@@ -125,6 +131,8 @@ fn columns(coarse: &Coarse) -> Option<BitMask> {
         low > COLUMN_HU && high - low < ALIKE_WITHIN_HU
     });
     let mut all: Option<BitMask> = None;
+    // The cord is a hole in the medium.
+    let alike = fill_holes_in_slices(&alike);
     let wide = open(&alike, [THIN, THIN, 0], Beyond::Inside);
     for piece in components(&wide, Connectivity::Corners) {
         let slices = piece.high[2] - piece.low[2] + 1;
