@@ -57,10 +57,8 @@ pub fn settle(size: [usize; 3], voxels: &mut [Outer]) -> Vec<usize> {
     // From the head down: what is settled above is in question no more.
     for lower in (0..highest).rev() {
         let of_pair = |voxel: &Outer| voxel.vertebra == lower || voxel.vertebra == lower + 1;
-        for piece in pieces(size, &rank, voxels, 0..voxels.len(), |_, to| of_pair(to)) {
-            if !of_pair(&voxels[piece[0]]) {
-                continue;
-            }
+        let from: Vec<usize> = (0..voxels.len()).filter(|&at| of_pair(&voxels[at])).collect();
+        for piece in pieces(size, &rank, voxels, from.into_iter(), |_, to| of_pair(to)) {
             match between(size, &rank, voxels, &piece, lower) {
                 None | Some(Between::TwoShafts) => {}
                 Some(Between::NotTold) => not_told.push(lower),
@@ -190,6 +188,16 @@ mod tests {
 
     fn has(voxels: &[Outer], vertebra: usize) -> bool {
         voxels.iter().any(|voxel| voxel.vertebra == vertebra)
+    }
+
+    #[test]
+    fn bone_of_a_third_vertebra_that_touches_a_shaft_does_not_hide_it() {
+        // Vertebra 2 holds voxels before the shaft in the order of offsets.
+        let mut voxels = shaft(30, 10, 0, 38, |i| if i < 8 { 5 } else { 4 });
+        let below = voxels.iter().filter(|v| v.vertebra == 4).map(|v| v.offset).min().unwrap();
+        voxels.push(Outer { offset: below - SIZE[0] * SIZE[1], sheet: 18, vertebra: 2 });
+        let (voxels, _) = settled(voxels);
+        assert!(!has(&voxels, 4) && has(&voxels, 5) && has(&voxels, 2));
     }
 
     #[test]
