@@ -244,7 +244,7 @@ impl ProblemCode {
                 "Metal or cement, or streaks of metal, lie in or at the vertebra. Densities there are not those of bone, and outlines may be wrong."
             }
             Self::ContrastInCanal => {
-                "The spinal canal holds contrast medium (myelography). The spine was found with its density taken out; the posterior wall is not assessed."
+                "The spinal canal holds contrast medium (myelography). The posterior wall is not assessed beside it; where it hid the spine, the spine was found with its density taken out."
             }
             Self::VertebraCutByField => {
                 "The vertebra is cut by the edge of the field of view. Its centre is that of the visible part."

@@ -12,7 +12,7 @@
 //! Only with an anchor of at least [`LEAST_ANCHOR`], only when the marginal is at least
 //! [`LEAST_MARGINAL`], and never where two anchors contradict each other: such a stretch keeps its
 //! candidates and says so. Beyond an anchor the count is carried over vertebrae of at least
-//! [`COUNTED_FROM`] confidence, no farther. A single anchor names with the level above and below kept as candidates.
+//! [`Vertebra::SURE`] confidence, no farther. A single anchor names with the level above and below kept as candidates.
 //!
 //! # What is listed
 //! A list without the true level is an error that nobody sees. Every list therefore holds, after what is
@@ -27,6 +27,7 @@
 //! adults, 11 or 13 ribs in about 1 to 3 %; the exact shares do not matter, only that a variant is
 //! possible and not likely.
 
+use super::model::Vertebra;
 use crate::problem::{Problem, ProblemCode, Severity};
 use crate::terms::{Level, SpineSection};
 use crate::units::Share;
@@ -121,10 +122,6 @@ pub const LEAST_ANCHOR: f64 = 0.6;
 /// Probability from which a level is named. Below it the count is not safe: a gap in the chain, or
 /// an anchor that may sit on the neighbour.
 pub const LEAST_MARGINAL: f64 = 0.85;
-/// Confidence of the vertebrae that a count may pass over; a body may be right while the chain
-/// about it holds one too few. On the perturbed copies (`docs/CT_ANATOMY.md`) 19 of 556 names were
-/// wrong from 0.65 on, 2 of 492 from 0.75, none of 431 from 0.8.
-pub const COUNTED_FROM: f64 = 0.75;
 /// Probability from which a level is listed as a candidate.
 const LEAST_CANDIDATE: f64 = 0.04;
 
@@ -320,7 +317,7 @@ fn count_carries(chain: &[Link], strong: &[&Anchor], agreement: &[bool], at: isi
             usize::try_from(place)
                 .ok()
                 .and_then(|place| chain.get(place))
-                .is_some_and(|link| link.confidence.get() >= COUNTED_FROM)
+                .is_some_and(|link| link.confidence.get() >= Vertebra::SURE)
         })
     })
 }

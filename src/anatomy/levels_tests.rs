@@ -203,7 +203,7 @@ proptest! {
 #[test]
 fn a_count_is_not_carried_over_a_vertebra_that_may_be_two() {
     let mut chain = chain_from(Level::L2, 16, 1.0);
-    chain[8].confidence = Share::new(COUNTED_FROM - 0.01);
+    chain[8].confidence = Share::new(Vertebra::SURE - 0.01);
     let last_rib = anchor(AnchorKind::LastRib, 2, 0.95);
     let found = name_levels(&chain, std::slice::from_ref(&last_rib));
     assert!(found.levels[..8].iter().all(Option::is_some), "{:?}", found.levels);

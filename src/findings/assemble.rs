@@ -7,7 +7,6 @@ use super::schema::{
     GeometryRecord, MeasuredSize, SCHEMA, SeriesRecord, SiteRecord, StudyRecord, Tool,
     VertebraRecord,
 };
-use crate::anatomy::levels::COUNTED_FROM;
 use crate::anatomy::{Anatomy, MeasuredLength, Vertebra, VertebraId};
 use crate::features::{Observation, Site};
 use crate::geometry::Grid;
@@ -222,7 +221,7 @@ fn body_sizes(vertebra: &Vertebra) -> Option<BodySizesRecord> {
     let has_two_endplates = !matches!(likeliest, Some(Level::S1 | Level::C2 | Level::C1))
         && vertebra.section_guess != Some(SpineSection::Sacral);
     let sure = has_two_endplates
-        && vertebra.confidence.get() >= COUNTED_FROM
+        && vertebra.confidence.get() >= Vertebra::SURE
         && vertebra.outline_is_sure();
     let sizes = vertebra.body.as_ref().filter(|_| sure)?.measurements?;
     let size = |measured: Option<MeasuredLength>| {
@@ -421,7 +420,7 @@ mod tests {
         lowest.section_guess = Some(SpineSection::Sacral);
         assert_eq!(body_sizes(&lowest), None);
         let mut doubtful = vertebra.clone();
-        doubtful.confidence = Share::new(COUNTED_FROM - 0.01);
+        doubtful.confidence = Share::new(Vertebra::SURE - 0.01);
         assert_eq!(body_sizes(&doubtful), None);
         vertebra.body.as_mut().unwrap().confidence = Share::new(0.4);
         assert_eq!(body_sizes(&vertebra), None);

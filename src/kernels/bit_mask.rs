@@ -149,6 +149,30 @@ impl BitMask {
         self.words.iter().enumerate().flat_map(|(w, &word)| bits_of(w, word))
     }
 
+    /// Visits the voxels of the set that lie at most `reach` voxels from `at` along each axis, by their offsets, with
+    /// the squares of their distances from it in voxels. `reach` is 31 at most.
+    pub fn for_each_around(
+        &self,
+        at: [usize; 3],
+        reach: usize,
+        mut visit: impl FnMut(usize, usize),
+    ) {
+        let [i, j, k] = [0, 1, 2].map(|axis| {
+            at[axis].saturating_sub(reach)..(at[axis] + reach + 1).min(self.size[axis])
+        });
+        let squared = |axis: usize, to: usize| at[axis].abs_diff(to).pow(2);
+        for to_k in k {
+            for to_j in j.clone() {
+                let row = (to_k * self.size[1] + to_j) * self.size[0] + i.start;
+                let bits = self.bits_from(row) & (u64::MAX >> (64 - i.len().clamp(1, 64)));
+                for n in bits_of(0, bits) {
+                    let aside = squared(0, i.start + n) + squared(1, to_j) + squared(2, to_k);
+                    visit(row + n, aside);
+                }
+            }
+        }
+    }
+
     /// What `change` makes of the offsets of the voxels in the set, without those of which it makes
     /// nothing, in their order.
     pub fn filter_map_offsets<T: Send>(
@@ -202,6 +226,7 @@ impl Ranks<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::place_of;
     use proptest::prelude::*;
 
     proptest! {
@@ -231,6 +256,28 @@ mod tests {
             for offset in 0..210 {
                 prop_assert_eq!(ranks.of(offset), set.iter().position(|&o| o == offset));
             }
+        }
+
+        #[test]
+        fn around_a_voxel_are_those_of_the_set_within_reach(
+            set in proptest::collection::btree_set(0usize..210, 0..90), at in 0usize..210, reach in 0usize..4,
+        ) {
+            let size = [5, 6, 7];
+            let mut mask = BitMask::empty(size);
+            for &offset in &set {
+                mask.insert(offset);
+            }
+            let at = place_of(at, size);
+            let far = |offset: usize| {
+                let to = place_of(offset, size);
+                [0, 1, 2].map(|axis| at[axis].abs_diff(to[axis]))
+            };
+            let mut found = Vec::new();
+            mask.for_each_around(at, reach, |offset, squared| found.push((offset, squared)));
+            let near = set.iter().filter(|&&offset| far(offset).iter().all(|&d| d <= reach));
+            let expected: Vec<_> =
+                near.map(|&offset| (offset, far(offset).iter().map(|d| d * d).sum::<usize>())).collect();
+            prop_assert_eq!(found, expected);
         }
     }
 }

@@ -3,7 +3,7 @@
 mod array3;
 mod bit_mask;
 mod bit_rows;
-mod cheapest_owner;
+mod block_decisions;
 mod components;
 mod convolve;
 mod distance;
@@ -13,6 +13,7 @@ pub mod gaussian_2d;
 mod gaussian_above;
 mod linear;
 mod morphology;
+mod nearest_owner;
 pub mod plane;
 mod profile;
 mod resample;
@@ -20,9 +21,8 @@ mod resample_aligned;
 mod sample_many;
 
 pub use array3::{Array3, neighbour, place_of};
-pub use bit_mask::BitMask;
+pub use bit_mask::{BitMask, Ranks};
 pub use bit_rows::bits_above;
-pub use cheapest_owner::cheapest_owner;
 pub use components::{Component, Connectivity, components, fill_holes_in_slices, keep_components};
 pub use convolve::{
     Boundary, convolve_axis, convolve_axis_into, gaussian, gaussian_weights, uniform,
@@ -32,6 +32,7 @@ pub use distribution::{median, percentile};
 pub use gaussian_above::{Blocks, gaussian_above};
 pub use linear::solve;
 pub use morphology::{Beyond, dilate, erode, erode_with_border, open};
+pub use nearest_owner::nearest_owner;
 pub use profile::{
     gaussian_profile, gaussian_profile_in_view, interpolate, linear_fit, longest_run,
     median_profile, uniform_profile,

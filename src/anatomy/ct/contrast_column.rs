@@ -6,17 +6,16 @@
 //! are grown to what is as dense as they are, and their dense voxels read as soft tissue on the native grid.
 //!
 //! # Limits
-//! An aorta full of contrast medium is such a column as well, and so may be ivory bodies over
-//! several levels: what was taken out counts only when a spine is proven whose canal runs inside it.
-//! Up to 2 mm of bone that touches the sac is lost with it.
+//! An aorta full of contrast medium is such a column as well, and so are dense bodies with thin discs: a column
+//! counts only where it lies in the canal of a spine that is proven. Up to 2 mm of bone that touches the sac is
+//! lost with it.
 
 use rayon::prelude::*;
 
 use super::coarse::{Coarse, coarse_grid};
 use super::parameters::Parameters;
 use super::spine_line::{Refusal, SpineLine, spine_line};
-use crate::anatomy::model::Anatomy;
-use crate::geometry::{Frame, LpsPoint, VoxelIndex};
+use crate::geometry::{Frame, LocalPoint, LpsPoint, VoxelIndex};
 use crate::kernels::{
     Beyond, BitMask, Boundary, Connectivity, components, dilate, fill_holes_in_slices, gaussian,
     median, open,
@@ -46,10 +45,20 @@ const WITHOUT_MEDIUM_HU: i16 = 30;
 const LONG_ENOUGH: f64 = 0.7;
 /// A line through a cleared sac must prove this much more than the one without.
 const BETTER: f64 = 1.2;
-/// It must run within this distance of what was taken out, mm, over the length of the shortest column or half of its
-/// own: it follows the cord or the fat before the sac, not the medium itself. Beside an aorta or inside bodies none
-/// of it does.
-const BESIDE_MM: f64 = 6.0;
+/// Where the medium lies in the plane of a frame, forward and to either side, mm: the line follows the cord, or the
+/// fat before the sac. Dense bodies begin from 1 mm ahead of it, so what is ahead proves nothing.
+const AHEAD_MM: (i32, i32) = (-14, 0);
+const BESIDE_MM: i32 = 8;
+/// Area of medium there that counts, mm².
+const LEAST_AREA_MM2: f64 = 24.0;
+
+/// A spine whose canal holds contrast medium.
+pub enum Myelography {
+    /// The spine was found with the medium in place.
+    InPlace(Problem),
+    /// The spine was found, or more of it, with the medium taken out.
+    TakenOut(Box<Cleared>),
+}
 
 /// A series whose sac was cleared of contrast medium, and the spine in it.
 pub struct Cleared {
@@ -59,54 +68,92 @@ pub struct Cleared {
     pub coarse: Coarse,
     /// The spine, its canal in what was taken out.
     pub line: SpineLine,
+    /// What is to be said of it.
+    pub problem: Problem,
 }
 
-/// Looks for a sac full of contrast medium where no spine, or only a part of one, was found.
-pub fn cleared(
+/// Looks whether [`columns`] are a sac full of contrast medium: in the canal of the spine that was found, and, where none
+/// or only a part of one was, by a search with the medium taken out.
+pub fn myelography(
+    volume: &Volume<i16>,
+    coarse: &Coarse,
+    columns: &BitMask,
+    line: Result<&SpineLine, &Refusal>,
+    parameters: &Parameters,
+) -> Option<Myelography> {
+    let field_mm = coarse.hu.size()[2] as f64 * coarse.spacing;
+    if line.is_ok_and(|line| line.proof.length_mm >= LONG_ENOUGH * field_mm) {
+        return in_place(coarse, line, columns);
+    }
+    taken_out(volume, coarse, line, columns, parameters)
+        .map(|cleared| Myelography::TakenOut(Box::new(cleared)))
+        .or_else(|| in_place(coarse, line, columns))
+}
+
+/// The medium in the canal of a spine that was found with it.
+fn in_place(
+    coarse: &Coarse,
+    line: Result<&SpineLine, &Refusal>,
+    columns: &BitMask,
+) -> Option<Myelography> {
+    let line = line.ok().filter(|line| lies_in_canal(coarse, columns, line))?;
+    Some(Myelography::InPlace(problem(line, "densities beside the canal are not dependable")))
+}
+
+/// The spine that is found with the medium taken out, where it is more of one than without.
+fn taken_out(
     volume: &Volume<i16>,
     coarse: &Coarse,
     line: Result<&SpineLine, &Refusal>,
+    columns: &BitMask,
     parameters: &Parameters,
 ) -> Option<Cleared> {
-    let field_mm = coarse.hu.size()[2] as f64 * coarse.spacing;
-    if line.is_ok_and(|line| line.proof.length_mm >= LONG_ENOUGH * field_mm) {
-        return None;
-    }
-    let columns = columns(coarse)?;
-    let volume = without(volume, coarse, &columns);
+    let volume = without(volume, coarse, columns);
     let cleared_coarse = coarse_grid(&volume)?;
     let found = spine_line(&volume, &cleared_coarse, parameters).ok()?;
     if line.is_ok_and(|line| found.proof.weight_mm() < BETTER * line.proof.weight_mm()) {
         return None;
     }
-    let reach = libm::round(BESIDE_MM / coarse.spacing) as usize;
-    let about = dilate(&columns, [reach, reach, 0]);
-    let followed = &found.frames[found.followed.clone()];
-    let beside = followed.iter().filter(|f| covers(coarse, &about, f.origin)).count();
-    // Frames lie a millimetre apart.
-    (beside as f64 >= LEAST_LENGTH_MM.min(0.5 * followed.len() as f64)).then_some(Cleared {
+    lies_in_canal(coarse, columns, &found).then(|| Cleared {
+        problem: problem(&found, "the spine was found with its density taken out"),
         volume,
         coarse: cleared_coarse,
         line: found,
     })
 }
 
-/// Says that the canal holds contrast medium.
-pub fn say(anatomy: &mut Anatomy, line: &SpineLine) {
+/// Says that the canal holds contrast medium, and what follows.
+fn problem(line: &SpineLine, what_follows: &str) -> Problem {
     let z = |frame: Option<&Frame>| frame.map_or(0.0, |frame| frame.origin.z());
     let followed = &line.frames[line.followed.clone()];
     let (from, to) = (z(followed.first()), z(followed.last()));
-    anatomy.problems.push(
-        Problem::new(
-            ProblemCode::ContrastInCanal,
-            Severity::Warning,
-            format!(
-                "the spinal canal holds contrast medium ({from:.0} to {to:.0} mm along z); the spine was found with its density taken out"
-            ),
-        )
-        .with_number("from_z_mm", libm::round(from))
-        .with_number("to_z_mm", libm::round(to)),
-    );
+    Problem::new(
+        ProblemCode::ContrastInCanal,
+        Severity::Warning,
+        format!(
+            "the spinal canal holds contrast medium ({from:.0} to {to:.0} mm along z); {what_follows}"
+        ),
+    )
+    .with_number("from_z_mm", libm::round(from))
+    .with_number("to_z_mm", libm::round(to))
+}
+
+/// Whether columns lie in the canal of a line, over the length of the shortest column or half of the line.
+fn lies_in_canal(coarse: &Coarse, columns: &BitMask, line: &SpineLine) -> bool {
+    let followed = &line.frames[line.followed.clone()];
+    let step = libm::round(coarse.spacing).max(1.0) as usize;
+    let filled = |frame: &&Frame| {
+        let places = (AHEAD_MM.0..=AHEAD_MM.1).step_by(step).flat_map(|v| {
+            (-BESIDE_MM..=BESIDE_MM)
+                .step_by(step)
+                .map(move |u| frame.to_lps(LocalPoint { s: 0.0, v: f64::from(v), u: f64::from(u) }))
+        });
+        let count = places.filter(|&place| covers(coarse, columns, place)).count();
+        (count * step * step) as f64 >= LEAST_AREA_MM2
+    };
+    // Frames lie a millimetre apart.
+    followed.iter().filter(filled).count() as f64
+        >= LEAST_LENGTH_MM.min(0.5 * followed.len() as f64)
 }
 
 /// Whether the coarse voxel at a place belongs to a mask.
@@ -114,8 +161,8 @@ fn covers(coarse: &Coarse, mask: &BitMask, place: LpsPoint) -> bool {
     coarse.grid.nearest(place).is_some_and(|at| mask.at(at.i, at.j, at.k))
 }
 
-/// Dense columns that are alike along z, grown to their rims; `None` where there is none.
-fn columns(coarse: &Coarse) -> Option<BitMask> {
+/// Dense columns that are alike along z, grown to their rims, on the coarse grid; `None` where there is none.
+pub fn columns(coarse: &Coarse) -> Option<BitMask> {
     let size = coarse.hu.size();
     let smooth = gaussian(&coarse.hu, [0.7; 3], 3.0, Boundary::Nearest);
     let reach = libm::round(ALIKE_OVER_MM / coarse.spacing) as usize;
@@ -194,4 +241,102 @@ fn without(volume: &Volume<i16>, coarse: &Coarse, columns: &BitMask) -> Volume<i
         }
     });
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anatomy::ct::spine_line::Proof;
+    use crate::geometry::{Grid, LpsVector};
+    use crate::volume::Validity;
+
+    const SIZE: [usize; 3] = [60, 60, 60];
+
+    /// A series on a grid of 2 mm about the z axis with what `hu` gives at x, y, z.
+    fn series(hu: impl Fn(f64, f64, f64) -> i16) -> (Volume<i16>, Coarse) {
+        let grid = Grid::new(
+            SIZE,
+            LpsPoint::new(-59.0, -59.0, 0.0),
+            LpsVector::LEFT * 2.0,
+            LpsVector::ANTERIOR * -2.0,
+            LpsVector::HEAD * 2.0,
+        )
+        .unwrap();
+        let voxels = (0..grid.len())
+            .map(|n| {
+                let [i, j] = [n % SIZE[0], n / SIZE[0] % SIZE[1]];
+                let p = grid.voxel_to_lps(VoxelIndex { i, j, k: n / (SIZE[0] * SIZE[1]) });
+                hu(p.x(), p.y(), p.z())
+            })
+            .collect();
+        let volume = Volume { grid, voxels, validity: Validity::default() };
+        let coarse = coarse_grid(&volume).unwrap();
+        (volume, coarse)
+    }
+
+    /// A straight line up the z axis, `y` mm behind it.
+    fn line(y: f64) -> SpineLine {
+        let frames: Vec<Frame> = (0..118)
+            .map(|z| Frame {
+                origin: LpsPoint::new(0.0, y, f64::from(z)),
+                up: LpsVector::HEAD,
+                anterior: LpsVector::ANTERIOR,
+                left: LpsVector::LEFT,
+            })
+            .collect();
+        let proof = Proof { score: 30.0, length_mm: 118.0, symmetry: 0.8, symmetric_mm: 118.0 };
+        let n = frames.len();
+        SpineLine { frames, symmetry: vec![0.8; n], followed: 0..n, turn: 0.0, proof }
+    }
+
+    /// Soft tissue with a sac of 8 mm radius about the axis, a cord in it, as dense as `medium`.
+    fn sac(medium: i16) -> impl Fn(f64, f64, f64) -> i16 {
+        move |x, y, _| match x.hypot(y) {
+            ..3.5 => 40,
+            3.5..8.0 => medium,
+            _ => 50,
+        }
+    }
+
+    #[test]
+    fn medium_about_a_cord_is_a_column_in_the_canal_and_is_taken_out() {
+        let (volume, coarse) = series(sac(450));
+        let columns = columns(&coarse).unwrap();
+        // The line may follow the cord, or the fat before the sac.
+        for y in [0.0, -6.0] {
+            assert!(lies_in_canal(&coarse, &columns, &line(y)), "{y}");
+        }
+        let cleared = without(&volume, &coarse, &columns);
+        assert!(cleared.voxels.iter().all(|&hu| hu <= 50));
+        let said = myelography(&volume, &coarse, &columns, Ok(&line(0.0)), &Parameters::default());
+        assert!(matches!(said, Some(Myelography::InPlace(_))));
+    }
+
+    #[test]
+    fn a_sac_without_medium_is_none() {
+        assert!(columns(&series(sac(16)).1).is_none());
+    }
+
+    #[test]
+    fn a_dense_aorta_and_dense_bodies_are_not_in_the_canal() {
+        // Both 300 HU: a body of 30 mm with thin discs that are dense, too, from 9 mm ahead; an aorta left of it.
+        let (volume, coarse) = series(|x, y, _| {
+            let core = x.abs() < 11.0 && (-36.0..-9.0).contains(&y);
+            let aorta = (x - 28.0).hypot(y + 40.0) < 10.0;
+            if core || aorta { 300 } else { 50 }
+        });
+        let columns = columns(&coarse).unwrap();
+        assert!(!lies_in_canal(&coarse, &columns, &line(0.0)));
+        let said = myelography(&volume, &coarse, &columns, Ok(&line(0.0)), &Parameters::default());
+        assert!(said.is_none());
+    }
+
+    #[test]
+    fn bone_that_discs_interrupt_is_no_column() {
+        let (_, coarse) = series(|x, y, z| {
+            let inside = x.hypot(y) < 12.0;
+            if inside && z % 30.0 < 24.0 { 400 } else { 60 }
+        });
+        assert!(columns(&coarse).is_none());
+    }
 }

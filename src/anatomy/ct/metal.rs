@@ -50,15 +50,18 @@ const TOUCHES_MM: f64 = 26.0;
 /// Voxels that are looked through at a time.
 const PIECE: usize = 1 << 16;
 
-/// Finds metal, cement and streaks, and says at each vertebra what touches it; `None` where there
-/// is none.
-pub fn foreign(volume: &Volume<i16>, vertebrae: &mut [Vertebra]) -> Option<Foreign> {
+/// Finds metal, cement and streaks, `None` where there is none, and says of each vertebra what touches it.
+pub fn foreign(
+    volume: &Volume<i16>,
+    vertebrae: &[Vertebra],
+) -> (Option<Foreign>, Vec<Vec<Problem>>) {
     let (metal, streaks) = metal(volume).map_or((None, None), |(m, s)| (Some(m), Some(s)));
     let dense: Vec<Vec<usize>> =
         vertebrae.par_iter().map(|of| dense_inside(volume, of, metal.as_ref())).collect();
     let cement = cement(volume, &dense);
     let voxel_mm3 = volume.grid.voxel_mm3();
-    for (vertebra, dense) in vertebrae.iter_mut().zip(&dense) {
+    let mut problems = vec![Vec::new(); vertebrae.len()];
+    for ((vertebra, dense), problems) in vertebrae.iter().zip(&dense).zip(&mut problems) {
         let cement_mm3 = cement.as_ref().map_or(0.0, |cement| {
             dense.iter().filter(|&&n| cement.get(n)).count() as f64 * voxel_mm3
         });
@@ -71,7 +74,7 @@ pub fn foreign(volume: &Volume<i16>, vertebrae: &mut [Vertebra]) -> Option<Forei
         let (metal_mm3, streak_mm3) = (near(metal.as_ref()), near(streaks.as_ref()));
         let mut say = |sentence: String, numbers: &[(&str, f64)]| {
             let problem = Problem::new(ProblemCode::MetalOrCement, Severity::Warning, sentence);
-            vertebra.problems.push(numbers.iter().fold(problem, |problem, (name, value)| {
+            problems.push(numbers.iter().fold(problem, |problem, (name, value)| {
                 problem.with_number(name, libm::round(*value))
             }));
         };
@@ -95,7 +98,8 @@ pub fn foreign(volume: &Volume<i16>, vertebrae: &mut [Vertebra]) -> Option<Forei
             );
         }
     }
-    (metal.is_some() || cement.is_some()).then_some(Foreign { metal, cement, streaks })
+    let found = (metal.is_some() || cement.is_some()).then_some(Foreign { metal, cement, streaks });
+    (found, problems)
 }
 
 /// Metal and its streaks.

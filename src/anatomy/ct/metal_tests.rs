@@ -47,36 +47,39 @@ fn spine(change: impl Fn(LpsPoint) -> Option<i16>) -> (Volume<i16>, Vec<Vertebra
     (Volume { grid, voxels, validity: Validity::default() }, vertebrae)
 }
 
-fn touched(vertebrae: &[Vertebra]) -> Vec<bool> {
-    vertebrae
-        .iter()
-        .map(|v| v.problems.iter().any(|p| p.code == ProblemCode::MetalOrCement))
-        .collect()
+/// What is found, and which vertebrae it touches.
+fn look(volume: &Volume<i16>, vertebrae: &[Vertebra]) -> (Option<Foreign>, Vec<bool>) {
+    let (found, problems) = foreign(volume, vertebrae);
+    let touched =
+        problems.iter().map(|of| of.iter().any(|p| p.code == ProblemCode::MetalOrCement)).collect();
+    (found, touched)
 }
 
 #[test]
 fn bone_alone_is_neither_metal_nor_cement() {
-    let (volume, mut vertebrae) = spine(|_| None);
-    assert!(foreign(&volume, &mut vertebrae).is_none());
-    assert_eq!(touched(&vertebrae), [false; 3]);
+    let (volume, vertebrae) = spine(|_| None);
+    let (found, touched) = look(&volume, &vertebrae);
+    assert!(found.is_none());
+    assert_eq!(touched, [false; 3]);
 }
 
 #[test]
 fn cement_in_one_body_is_told_and_only_there() {
     let middle = LpsPoint::new(2.0, 0.0, 0.0);
-    let (volume, mut vertebrae) = spine(|p| (p.distance(middle) < 7.0).then_some(1900));
-    let found = foreign(&volume, &mut vertebrae).unwrap();
+    let (volume, vertebrae) = spine(|p| (p.distance(middle) < 7.0).then_some(1900));
+    let (found, touched) = look(&volume, &vertebrae);
+    let found = found.unwrap();
     assert!(found.metal.is_none() && found.streaks.is_none());
     let mm3 = found.cement.unwrap().count() as f64 * 8.0;
     assert!((mm3 / 1437.0 - 1.0).abs() < 0.2, "{mm3} mm³");
-    assert_eq!(touched(&vertebrae), [false, true, false]);
+    assert_eq!(touched, [false, true, false]);
 }
 
 #[test]
 fn a_bone_island_is_no_cement() {
     let middle = LpsPoint::new(2.0, 0.0, 0.0);
-    let (volume, mut vertebrae) = spine(|p| (p.distance(middle) < 6.0).then_some(1190));
-    assert!(foreign(&volume, &mut vertebrae).is_none());
+    let (volume, vertebrae) = spine(|p| (p.distance(middle) < 6.0).then_some(1190));
+    assert!(look(&volume, &vertebrae).0.is_none());
 }
 
 #[test]
@@ -84,8 +87,9 @@ fn a_screw_is_metal_with_streaks_in_its_slices_and_not_far_above() {
     let rod = |p: LpsPoint| {
         (p.z().abs() < 4.0 && p.x().abs() < 4.0 && p.y().abs() < 22.0).then_some(3071)
     };
-    let (volume, mut vertebrae) = spine(rod);
-    let found = foreign(&volume, &mut vertebrae).unwrap();
+    let (volume, vertebrae) = spine(rod);
+    let (found, touched) = look(&volume, &vertebrae);
+    let found = found.unwrap();
     let (metal, streaks) = (found.metal.unwrap(), found.streaks.unwrap());
     let at = |x, y, z| {
         let index = volume.grid.nearest(LpsPoint::new(x, y, z)).unwrap();
@@ -95,7 +99,7 @@ fn a_screw_is_metal_with_streaks_in_its_slices_and_not_far_above() {
     assert!(streaks.get(at(15.0, 1.0, 1.0)), "beside the screw in its slice");
     assert!(!streaks.get(at(1.0, 1.0, 15.0)), "15 mm above it");
     assert!(found.cement.is_none());
-    assert_eq!(touched(&vertebrae), [false, true, false]);
+    assert_eq!(touched, [false, true, false]);
 }
 
 #[test]
@@ -103,18 +107,18 @@ fn a_saturated_voxel_below_the_metal_limit_counts_where_the_scan_ends_there() {
     let rod = |p: LpsPoint| {
         (p.z().abs() < 4.0 && p.x().abs() < 4.0 && p.y().abs() < 22.0).then_some(2200)
     };
-    let (mut volume, mut vertebrae) = spine(rod);
-    assert!(foreign(&volume, &mut vertebrae).is_none_or(|found| found.metal.is_none()));
+    let (mut volume, vertebrae) = spine(rod);
+    assert!(look(&volume, &vertebrae).0.is_none_or(|found| found.metal.is_none()));
     let voxels = std::mem::take(&mut volume.voxels);
     volume.validity.saturated =
         Some(BitMask::from_fn([60, 60, 60], |i, j, k| voxels[(k * 60 + j) * 60 + i] == 2200));
     volume.voxels = voxels;
-    assert!(foreign(&volume, &mut vertebrae).unwrap().metal.is_some());
+    assert!(look(&volume, &vertebrae).0.unwrap().metal.is_some());
 }
 
 #[test]
 fn a_single_bright_voxel_is_no_metal() {
-    let (mut volume, mut vertebrae) = spine(|_| None);
+    let (mut volume, vertebrae) = spine(|_| None);
     volume.voxels[1234] = 3071;
-    assert!(foreign(&volume, &mut vertebrae).is_none());
+    assert!(look(&volume, &vertebrae).0.is_none());
 }

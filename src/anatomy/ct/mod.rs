@@ -50,6 +50,7 @@ pub use trace::Trace;
 use super::model::Anatomy;
 use crate::terms::Provider;
 use crate::volume::Volume;
+use contrast_column::{Cleared, Myelography};
 
 /// Finds the spine in a CT volume.
 ///
@@ -69,16 +70,23 @@ pub fn find_with(
         anatomy.problems.push(doubts::not_found(spine_line::Refusal::NoCanal));
         return anatomy;
     };
-    let (mut patient, line) = rayon::join(
-        || patient::patient(volume, &coarse),
+    let ((mut patient, columns), line) = rayon::join(
+        || rayon::join(|| patient::patient(volume, &coarse), || contrast_column::columns(&coarse)),
         || spine_line::spine_line(volume, &coarse, parameters),
     );
-    let cleared = contrast_column::cleared(volume, &coarse, line.as_ref(), parameters);
-    let (volume, coarse, line) = match cleared {
-        Some(it) => {
-            contrast_column::say(&mut anatomy, &it.line);
-            patient = patient::patient(&it.volume, &it.coarse);
-            (Cow::Owned(it.volume), it.coarse, Ok(it.line))
+    let said = columns.and_then(|columns| {
+        contrast_column::myelography(volume, &coarse, &columns, line.as_ref(), parameters)
+    });
+    let (volume, coarse, line) = match said {
+        Some(Myelography::TakenOut(cleared)) => {
+            let Cleared { volume, coarse, line, problem } = *cleared;
+            anatomy.problems.push(problem);
+            patient = patient::patient(&volume, &coarse);
+            (Cow::Owned(volume), coarse, Ok(line))
+        }
+        Some(Myelography::InPlace(problem)) => {
+            anatomy.problems.push(problem);
+            (Cow::Borrowed(volume), coarse, line)
         }
         None => (Cow::Borrowed(volume), coarse, line),
     };
@@ -111,8 +119,17 @@ pub fn find_with(
     anatomy.ends = ends.named(&anatomy.vertebrae);
     sections::guess_sections(&coarse, &mut anatomy.vertebrae);
     doubts::add_doubts(&mut anatomy, &coarse, &line);
-    bones::look(&mut anatomy, volume, &coarse);
-    anatomy.foreign = metal::foreign(volume, &mut anatomy.vertebrae);
+    let (told, (foreign, touched)) = rayon::join(
+        || bones::look(&anatomy, volume, &coarse),
+        || metal::foreign(volume, &anatomy.vertebrae),
+    );
+    anatomy.foreign = foreign;
+    for (vertebra, problems) in anatomy.vertebrae.iter_mut().zip(touched) {
+        vertebra.problems.extend(problems);
+    }
+    if let Some(told) = told {
+        told.add_to(&mut anatomy);
+    }
     anatomy
 }
 

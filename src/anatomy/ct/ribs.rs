@@ -12,7 +12,7 @@ use super::coarse::Coarse;
 use super::shafts::{self, Outer};
 use crate::anatomy::levels::{Anchor, AnchorKind, Ribs};
 use crate::geometry::{LocalPoint, LpsPoint};
-use crate::kernels::{BitMask, neighbour, place_of};
+use crate::kernels::{BitMask, nearest_owner};
 use crate::units::Share;
 
 /// Bone is walked from this far from the midline, mm: outside the body and the rib's head, where
@@ -121,78 +121,107 @@ pub struct FoundRibs {
 
 /// Walks the ribs. `bone` is on the coarse grid.
 pub fn ribs(coarse: &Coarse, bone: &BitMask, column: &Column) -> FoundRibs {
-    let size = coarse.hu.size();
-    let none =
-        Side { reach_mm: 0.0, lateral_mm: 0.0, step_mm: 0.0, in_view: false, contested: false };
-    let mut sides = vec![[none; 2]; column.places.len()];
-    // Bone that may be walked, and where it lies against the canal.
-    let mut domain = BitMask::empty(size);
-    let mut seeds: Vec<(usize, usize, bool)> = Vec::new();
     let heights = column.places.iter().map(|place| place.frame.origin.z());
     let (low, high) = heights
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), z| (low.min(z), high.max(z)));
+    // Bone that may be walked, and where it lies against the canal.
     let near = bone.filter_map_offsets(|offset| {
         let point = place(coarse, offset);
         if point.z() < low - BELOW_COLUMN_MM || point.z() > high + ABOVE_COLUMN_MM {
             return None;
         }
         let local = column.beside_canal(point);
-        if local.u.abs() < FROM_MM
+        let far = local.u.abs() < FROM_MM
             || local.u.abs() > FARTHEST_MM
             || local.v < BEHIND_MM
-            || local.v > AHEAD_MM
-        {
-            return None;
-        }
+            || local.v > AHEAD_MM;
         let is_seed =
             local.u.abs() <= SEEDS_TO_MM && local.v > SEED_BEHIND_MM && local.v < SEED_AHEAD_MM;
-        let seed = if is_seed { vertebra_of(column, point) } else { None };
-        Some((offset, seed.map(|n| (offset, n, local.u > 0.0))))
+        (!far).then(|| Near {
+            offset,
+            u_mm: local.u,
+            seed: is_seed.then(|| vertebra_of(column, point)).flatten(),
+        })
     });
-    for (offset, seed) in near {
-        domain.insert(offset);
-        seeds.extend(seed);
-    }
-    let mut walked = walk(coarse, &domain, &seeds);
-    for left in [true, false] {
-        for n in settle_shafts(coarse, column, &mut walked, left) {
-            sides[n][usize::from(!left)].contested = true;
-        }
-    }
-    let mut middles: Vec<[(f64, f64, f64, f64); 2]> = vec![[(0.0, 0.0, 0.0, 0.0); 2]; sides.len()];
-    for &(offset, n, left) in &seeds {
-        let p = place(coarse, offset);
-        let m = &mut middles[n][usize::from(!left)];
-        *m = (m.0 + p.x(), m.1 + p.y(), m.2 + p.z(), m.3 + 1.0);
-    }
-    let middle = |n: usize, left: bool| -> LpsPoint {
-        let (x, y, z, count) = middles[n][usize::from(!left)];
-        LpsPoint::new(x / count, y / count, z / count)
-    };
-    for &(offset, n, left) in &walked {
-        let reach = place(coarse, offset).distance(middle(n, left));
-        let side = &mut sides[n][usize::from(!left)];
-        side.reach_mm = side.reach_mm.max(reach);
-        let lateral = column.beside_canal(place(coarse, offset)).u.abs();
-        side.lateral_mm = side.lateral_mm.max(lateral);
-    }
-    for (n, pair) in sides.iter_mut().enumerate() {
-        for (side, left) in pair.iter_mut().zip([true, false]) {
-            let below = n.checked_sub(1).map_or(f64::INFINITY, |m| column.places[m].step_mm);
-            side.step_mm = column.places[n].step_mm.min(below);
-            side.in_view = in_view(coarse, column, n, left);
-        }
-    }
+    // The two sides are too far apart to touch.
+    let (left, right) = rayon::join(
+        || one_side(coarse, column, &near, true),
+        || one_side(coarse, column, &near, false),
+    );
+    let sides: Vec<[Side; 2]> =
+        left.sides.iter().zip(&right.sides).map(|(left, right)| [*left, *right]).collect();
     let (mut voxels, mut processes) = (Vec::new(), Vec::new());
-    for (offset, n, left) in walked {
-        let side = &sides[n][usize::from(!left)];
-        match side.sight() {
-            Sight::Rib => voxels.push((offset, n, left)),
-            _ if side.lateral_mm < LEAST_LATERAL_MM => processes.push(offset),
-            _ => {}
+    for (walked, is_left) in [(left.walked, true), (right.walked, false)] {
+        for (offset, n) in walked {
+            let side = &sides[n][usize::from(!is_left)];
+            match side.sight() {
+                Sight::Rib => voxels.push((offset, n, is_left)),
+                _ if side.lateral_mm < LEAST_LATERAL_MM => processes.push(offset),
+                _ => {}
+            }
         }
     }
     FoundRibs { sides, voxels, processes }
+}
+
+/// A voxel of bone beside the column.
+struct Near {
+    offset: usize,
+    /// To the left of the canal, mm.
+    u_mm: f64,
+    /// The vertebra whose rib would leave here.
+    seed: Option<usize>,
+}
+
+/// What hangs on the vertebrae on one side.
+struct OneSide {
+    /// Offsets of coarse voxels, each with its vertebra.
+    walked: Vec<(usize, usize)>,
+    /// One for each vertebra.
+    sides: Vec<Side>,
+}
+
+/// Walks the bone of one side.
+fn one_side(coarse: &Coarse, column: &Column, near: &[Near], left: bool) -> OneSide {
+    let mut domain = BitMask::empty(coarse.hu.size());
+    let mut seeds: Vec<(usize, u16)> = Vec::new();
+    // Sums of the places of each vertebra's seeds.
+    let mut sums = vec![(0.0, 0.0, 0.0, 0.0); column.places.len()];
+    for voxel in near.iter().filter(|voxel| (voxel.u_mm > 0.0) == left) {
+        domain.insert(voxel.offset);
+        if let Some(n) = voxel.seed
+            && let Ok(owner) = u16::try_from(n)
+        {
+            seeds.push((voxel.offset, owner));
+            let (p, sum) = (place(coarse, voxel.offset), &mut sums[n]);
+            *sum = (sum.0 + p.x(), sum.1 + p.y(), sum.2 + p.z(), sum.3 + 1.0);
+        }
+    }
+    let mut walked: Vec<(usize, usize)> = nearest_owner(&domain, &seeds, shafts::REACH)
+        .into_iter()
+        .map(|(offset, owner)| (offset, usize::from(owner)))
+        .collect();
+    let contested = settle_shafts(coarse, column, &mut walked);
+    let mut sides: Vec<Side> = (0..column.places.len())
+        .map(|n| {
+            let below = n.checked_sub(1).map_or(f64::INFINITY, |m| column.places[m].step_mm);
+            Side {
+                reach_mm: 0.0,
+                lateral_mm: 0.0,
+                step_mm: column.places[n].step_mm.min(below),
+                in_view: in_view(coarse, column, n, left),
+                contested: contested.contains(&n),
+            }
+        })
+        .collect();
+    for &(offset, n) in &walked {
+        let (x, y, z, count) = sums[n];
+        let (p, side) = (place(coarse, offset), &mut sides[n]);
+        let reach = p.distance(LpsPoint::new(x / count, y / count, z / count));
+        side.reach_mm = side.reach_mm.max(reach);
+        side.lateral_mm = side.lateral_mm.max(column.beside_canal(p).u.abs());
+    }
+    OneSide { walked, sides }
 }
 
 fn place(coarse: &Coarse, offset: usize) -> LpsPoint {
@@ -215,77 +244,12 @@ fn vertebra_of(column: &Column, point: LpsPoint) -> Option<usize> {
     best.map(|(_, n)| n)
 }
 
-/// Gives each voxel of the domain that hangs on a seed to the seed's vertebra and side, by the
-/// shortest way over 26 neighbours.
-fn walk(
-    coarse: &Coarse,
-    domain: &BitMask,
-    seeds: &[(usize, usize, bool)],
-) -> Vec<(usize, usize, bool)> {
-    let size = coarse.hu.size();
-    let ranks = domain.ranks();
-    let voxels = domain.count() as usize;
-    let mut owned = vec![false; voxels];
-    // Lengths in tenths of a voxel: whole numbers keep the order the same everywhere.
-    let mut shortest: Vec<u32> = vec![u32::MAX; voxels];
-    let steps: Vec<([isize; 3], u32)> = shafts::steps()
-        .map(|step| {
-            let squared: isize = step.iter().map(|d| d * d).sum();
-            (step, libm::round(10.0 * libm::sqrt(squared as f64)) as u32)
-        })
-        .collect();
-    // What waits, by length; every step makes a way longer, so that nothing comes to a length whose
-    // turn has come.
-    let mut waiting: Vec<Vec<(usize, u16)>> = vec![Vec::new()];
-    for &(offset, n, left) in seeds {
-        if let Ok(code) = u16::try_from(2 * n + usize::from(left)) {
-            waiting[0].push((offset, code));
-        }
-    }
-    let mut out = Vec::new();
-    let mut length = 0;
-    while length < waiting.len() {
-        let mut turn = std::mem::take(&mut waiting[length]);
-        // Of equal lengths the lower code wins.
-        turn.sort_unstable();
-        for (offset, code) in turn {
-            let Some(rank) = ranks.of(offset) else { continue };
-            if owned[rank] {
-                continue;
-            }
-            owned[rank] = true;
-            out.push((offset, usize::from(code / 2), code % 2 == 1));
-            let at = place_of(offset, size);
-            for &(step, cost) in &steps {
-                let Some(to) = neighbour(at, step, size) else { continue };
-                let Some(rank) = ranks.of(to).filter(|&rank| !owned[rank]) else { continue };
-                let sum = length + cost as usize;
-                // Of equal lengths all are kept.
-                if sum as u32 <= shortest[rank] {
-                    shortest[rank] = sum as u32;
-                    if waiting.len() <= sum {
-                        waiting.resize(sum + 1, Vec::new());
-                    }
-                    waiting[sum].push((to, code));
-                }
-            }
-        }
-        length += 1;
-    }
-    out
-}
-
 /// Settles the shafts of one side; returns the vertebrae whose bone is contested with the next one up.
-fn settle_shafts(
-    coarse: &Coarse,
-    column: &Column,
-    walked: &mut [(usize, usize, bool)],
-    left: bool,
-) -> Vec<usize> {
+fn settle_shafts(coarse: &Coarse, column: &Column, walked: &mut [(usize, usize)]) -> Vec<usize> {
     let mut outer: Vec<(Outer, usize)> = Vec::new();
-    for (at, &(offset, vertebra, side)) in walked.iter().enumerate() {
+    for (at, &(offset, vertebra)) in walked.iter().enumerate() {
         let u = column.beside_canal(place(coarse, offset)).u.abs();
-        if side == left && u >= LEAST_LATERAL_MM {
+        if u >= LEAST_LATERAL_MM {
             let sheet = libm::floor((u - LEAST_LATERAL_MM) / SHEET_MM) as i32;
             outer.push((Outer { offset, sheet, vertebra }, at));
         }

@@ -10,7 +10,7 @@
 //! # Limits
 //! Two ribs that are one piece from the tips of the transverse processes on are taken for one.
 
-use crate::kernels::{BitMask, neighbour, place_of};
+use crate::kernels::{BitMask, Ranks, place_of};
 
 /// Of the sheets in which two neighbours both have bone, at least this share must show one piece where
 /// there is one shaft, and at most the rest of it where there are two: a rib breaks here and there in
@@ -36,9 +36,13 @@ enum Between {
     NotTold,
 }
 
-/// Voxels two on in each direction hang together: thin ribs break in thick slices.
-pub fn steps() -> impl Iterator<Item = [isize; 3]> {
-    (0..125).map(|n: isize| [n % 5 - 2, n / 5 % 5 - 2, n / 25 - 2]).filter(|step| *step != [0; 3])
+/// Voxels that lie at most this many on along each axis hang together: thin ribs break in thick slices.
+pub const REACH: usize = 2;
+
+/// Where the voxels lie, and which they are.
+struct Grid<'a> {
+    mask: &'a BitMask,
+    ranks: Ranks<'a>,
 }
 
 /// Gives each shaft of one side to its vertebra; returns the lower ones of neighbours where it is not told
@@ -50,16 +54,15 @@ pub fn settle(size: [usize; 3], voxels: &mut [Outer]) -> Vec<usize> {
     for voxel in voxels.iter() {
         mask.insert(voxel.offset);
     }
-    let ranks = mask.ranks();
-    let rank = |offset: usize| ranks.of(offset);
+    let grid = Grid { mask: &mask, ranks: mask.ranks() };
     let highest = voxels.iter().map(|voxel| voxel.vertebra).max().unwrap_or(0);
     let mut not_told = Vec::new();
     // From the head down: what is settled above is in question no more.
     for lower in (0..highest).rev() {
         let of_pair = |voxel: &Outer| voxel.vertebra == lower || voxel.vertebra == lower + 1;
         let from: Vec<usize> = (0..voxels.len()).filter(|&at| of_pair(&voxels[at])).collect();
-        for piece in pieces(size, &rank, voxels, from.into_iter(), |_, to| of_pair(to)) {
-            match between(size, &rank, voxels, &piece, lower) {
+        for piece in pieces(&grid, voxels, from.into_iter(), |_, to| of_pair(to)) {
+            match between(&grid, voxels, &piece, lower) {
                 None | Some(Between::TwoShafts) => {}
                 Some(Between::NotTold) => not_told.push(lower),
                 Some(Between::OneShaft) => {
@@ -75,13 +78,7 @@ pub fn settle(size: [usize; 3], voxels: &mut [Outer]) -> Vec<usize> {
 }
 
 /// What a piece of two neighbours is; `None` where one of them has no part in it.
-fn between(
-    size: [usize; 3],
-    rank: &impl Fn(usize) -> Option<usize>,
-    voxels: &[Outer],
-    piece: &[usize],
-    lower: usize,
-) -> Option<Between> {
+fn between(grid: &Grid<'_>, voxels: &[Outer], piece: &[usize], lower: usize) -> Option<Between> {
     let sheets_of = |vertebra: usize| -> Vec<i32> {
         let own = piece.iter().map(|&at| voxels[at]).filter(|voxel| voxel.vertebra == vertebra);
         let mut sheets: Vec<i32> = own.map(|voxel| voxel.sheet).collect();
@@ -101,7 +98,7 @@ fn between(
     let in_piece = |voxel: &Outer| voxel.vertebra == lower || voxel.vertebra == lower + 1;
     let mut count = vec![0usize; both.len()];
     let joined = |from: &Outer, to: &Outer| in_piece(to) && from.sheet == to.sheet;
-    for part in pieces(size, rank, voxels, piece.iter().copied(), joined) {
+    for part in pieces(grid, voxels, piece.iter().copied(), joined) {
         if let Ok(sheet) = both.binary_search(&voxels[part[0]].sheet) {
             count[sheet] += 1;
         }
@@ -119,8 +116,7 @@ fn between(
 /// The connected pieces that `from` lies in, over neighbours that `joined` lets pass from one to the
 /// next; places in `voxels`.
 fn pieces(
-    size: [usize; 3],
-    rank: &impl Fn(usize) -> Option<usize>,
+    grid: &Grid<'_>,
     voxels: &[Outer],
     from: impl Iterator<Item = usize>,
     joined: impl Fn(&Outer, &Outer) -> bool,
@@ -135,13 +131,16 @@ fn pieces(
         let mut next = 0;
         while let Some(&at) = piece.get(next) {
             next += 1;
-            let place = place_of(voxels[at].offset, size);
-            for to in steps().filter_map(|step| rank(neighbour(place, step, size)?)) {
-                if !seen[to] && joined(&voxels[at], &voxels[to]) {
+            let place = place_of(voxels[at].offset, grid.mask.size());
+            grid.mask.for_each_around(place, REACH, |offset, _| {
+                if let Some(to) = grid.ranks.of(offset)
+                    && !seen[to]
+                    && joined(&voxels[at], &voxels[to])
+                {
                     seen[to] = true;
                     piece.push(to);
                 }
-            }
+            });
         }
         out.push(piece);
     }

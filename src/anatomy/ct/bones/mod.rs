@@ -7,29 +7,52 @@ mod name;
 mod regions;
 mod sacrum;
 
-pub use name::name;
+use name::name;
 pub use sacrum::Joints;
 
 use super::coarse::Coarse;
 use super::ribs;
-use crate::anatomy::model::Anatomy;
+use crate::anatomy::levels::ChainLevels;
+use crate::anatomy::model::{Anatomy, Bones};
 use crate::geometry::{ContinuousIndex, Grid, VoxelIndex};
 use crate::kernels::BitMask;
 use crate::volume::Volume;
 
 /// What the bones beside the column are, and what they tell of the levels of the vertebrae.
-pub fn look(anatomy: &mut Anatomy, volume: &Volume<i16>, coarse: &Coarse) {
-    let Some(bone) = anatomy.bone.as_ref().map(|bone| on_coarse(bone, volume, coarse)) else {
-        return;
-    };
-    let Some(column) = column::Column::new(anatomy.canal.as_ref(), &anatomy.vertebrae) else {
-        return;
-    };
+pub struct Told {
+    /// Levels and candidates of every vertebra.
+    pub levels: ChainLevels,
+    /// The bones.
+    pub bones: Bones,
+}
+
+impl Told {
+    /// Gives every vertebra its level.
+    pub fn add_to(self, anatomy: &mut Anatomy) {
+        let ChainLevels { levels, candidates, problems } = self.levels;
+        for ((vertebra, level), candidates) in
+            anatomy.vertebrae.iter_mut().zip(levels).zip(candidates)
+        {
+            vertebra.level = level;
+            vertebra.level_candidates = candidates;
+        }
+        anatomy.problems.extend(problems);
+        anatomy.bones = Some(self.bones);
+    }
+}
+
+/// Looks at the bones beside the column; `None` without bone or column.
+pub fn look(anatomy: &Anatomy, volume: &Volume<i16>, coarse: &Coarse) -> Option<Told> {
+    let bone = on_coarse(anatomy.bone.as_ref()?, volume, coarse);
+    let column = column::Column::new(anatomy.canal.as_ref(), &anatomy.vertebrae)?;
     let ribs = ribs::ribs(coarse, &bone, &column);
     let sacrum = sacrum::anchor(coarse, &column);
-    name(anatomy, volume, coarse, &bone, &column, &ribs, sacrum.as_ref());
-    let told = regions::regions(coarse, &bone, &column, &anatomy.vertebrae, &ribs, sacrum.as_ref());
-    anatomy.bones = Some(told);
+    let sacrum = sacrum.as_ref();
+    let (levels, bones) = rayon::join(
+        || name(anatomy, volume, coarse, &bone, &column, &ribs, sacrum),
+        || regions::regions(coarse, &bone, &column, &anatomy.vertebrae, &ribs, sacrum),
+    );
+    Some(Told { levels, bones })
 }
 
 /// What the joints with the hip bones say of the lowest vertebrae.

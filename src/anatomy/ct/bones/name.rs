@@ -4,7 +4,7 @@ use super::axis;
 use super::column::Column;
 use crate::anatomy::ct::coarse::Coarse;
 use crate::anatomy::ct::ribs::FoundRibs;
-use crate::anatomy::levels::{Anchor, Link, name_levels};
+use crate::anatomy::levels::{Anchor, ChainLevels, Link, name_levels};
 use crate::anatomy::model::Anatomy;
 use crate::kernels::BitMask;
 use crate::units::Share;
@@ -15,16 +15,16 @@ use crate::volume::Volume;
 const OPENING_FROM: f64 = 0.5;
 const OPENING_GAIN: f64 = 0.4;
 
-/// `bone` is on the coarse grid. Fills level and candidates of every vertebra, and says what limits them.
+/// Level and candidates of every vertebra, and what limits them. `bone` is on the coarse grid.
 pub fn name(
-    anatomy: &mut Anatomy,
+    anatomy: &Anatomy,
     volume: &Volume<i16>,
     coarse: &Coarse,
     bone: &BitMask,
     column: &Column,
     ribs: &FoundRibs,
     sacrum: Option<&Anchor>,
-) {
+) -> ChainLevels {
     let mut anchors: Vec<Anchor> = ribs.anchors();
     anchors.extend(sacrum.cloned());
     let dens = axis::anchor(volume, coarse, bone, column);
@@ -41,14 +41,7 @@ pub fn name(
             confidence: vertebra.confidence,
         })
         .collect();
-    let named = name_levels(&chain, &anchors);
-    for ((vertebra, level), candidates) in
-        anatomy.vertebrae.iter_mut().zip(named.levels).zip(named.candidates)
-    {
-        vertebra.level = level;
-        vertebra.level_candidates = candidates;
-    }
-    anatomy.problems.extend(named.problems);
+    name_levels(&chain, &anchors)
 }
 
 /// The dens is placed by a height that differs between patients; where the canal opens above the

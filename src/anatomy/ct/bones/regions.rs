@@ -18,7 +18,7 @@ use crate::anatomy::ct::ribs::{FoundRibs, Sight};
 use crate::anatomy::levels::Anchor;
 use crate::anatomy::model::{BoneRegion, Bones, Vertebra, VertebraId};
 use crate::geometry::{Frame, LpsPoint};
-use crate::kernels::{Array3, BitMask, Connectivity, cheapest_owner, components};
+use crate::kernels::{Array3, BitMask, Connectivity, components, nearest_owner};
 use crate::terms::{Region, Side, SpineSection};
 use crate::units::{CubicMillimetres, Share};
 
@@ -149,20 +149,25 @@ fn take_column(map: &mut Map<'_>, column: &Column, ribs: &FoundRibs) {
 }
 
 fn label_ribs(map: &mut Map<'_>, column: &Column, vertebrae: &[Vertebra], ribs: &FoundRibs) {
-    let mut seeds: Vec<(usize, u16)> = Vec::new();
-    for &(offset, n, left) in &ribs.voxels {
+    // From feet to head: what is listed does not hang on the order of voxels.
+    let mut labels = vec![[None; 2]; ribs.sides.len()];
+    for (n, pair) in ribs.sides.iter().enumerate() {
         let thoracic = vertebrae
             .get(n)
             .is_some_and(|v| v.section_guess == Some(SpineSection::Thoracic) || ribs.is_in_run(n));
-        if !thoracic || ribs.sides[n][usize::from(!left)].sight() != Sight::Rib {
-            continue;
-        }
-        let side = if left { Side::Left } else { Side::Right };
         let confidence = if ribs.is_in_run(n) { 0.85 } else { 0.6 };
-        if let Some(label) = map.label((Region::Rib, Some(side), Some(n)), confidence) {
-            seeds.push((offset, u16::from(label)));
+        for (at, side) in [Side::Left, Side::Right].into_iter().enumerate() {
+            if thoracic && pair[at].sight() == Sight::Rib {
+                labels[n][at] = map.label((Region::Rib, Some(side), Some(n)), confidence);
+            }
         }
     }
+    let label = |n: usize, left: bool| labels[n][usize::from(!left)];
+    let seeds: Vec<(usize, u16)> = ribs
+        .voxels
+        .iter()
+        .filter_map(|&(offset, n, left)| Some((offset, u16::from(label(n, left)?))))
+        .collect();
     if seeds.is_empty() {
         return;
     }
@@ -179,7 +184,7 @@ fn label_ribs(map: &mut Map<'_>, column: &Column, vertebrae: &[Vertebra], ribs: 
     for offset in not_ribs {
         domain.remove(offset);
     }
-    for (offset, label) in cheapest_owner(&domain, &seeds, |_| 10) {
+    for (offset, label) in nearest_owner(&domain, &seeds, 1) {
         map.labels[offset] = u8::try_from(label).unwrap_or(0);
     }
 }
@@ -208,7 +213,7 @@ fn label_pelvis(map: &mut Map<'_>, s1: &Frame, confidence: f64) {
         }
     }
     // Equal cost: by density the porous ala would go to the hip bone.
-    let owned = cheapest_owner(&domain, &seeds, |_| 10);
+    let owned = nearest_owner(&domain, &seeds, 1);
     let joints: [Option<HipJoint>; 2] = [1.0, -1.0].map(|sign| hip_joint(map.coarse, s1, sign));
     for (offset, owner) in owned {
         let p = map.place(offset);
