@@ -4,8 +4,9 @@
 //! `step_i`, `step_j`, `step_k` in LPS mm) stands beside `<name>.raw` (int16 Hounsfield units, little endian,
 //! `[k][j][i]`; below -1500 is padding). Prints one line of JSON for each. With `--labels` the
 //! bodies are written to `OUT/<name>.bodies.raw` (one byte per voxel, same order; n for the n-th
-//! vertebra printed) and the other bones to `OUT/<name>.bones.raw` on the coarse grid of
-//! `OUT/<name>.bones.json` (n for the n-th of `bones`). `--trace` adds the profiles along the spine;
+//! vertebra printed), the other bones to `OUT/<name>.bones.raw` on the coarse grid of
+//! `OUT/<name>.bones.json` (n for the n-th of `bones`), and pedicles and posterior elements to `OUT/<name>.arches.raw`
+//! on that of `OUT/<name>.arches.json` (n for the n-th of its `parts`). `--trace` adds the profiles along the spine;
 //! `--set` changes a parameter of the search (`osteoflag::anatomy::ct::Parameters`), `--parameters` prints them all.
 //! Development only.
 #![allow(
@@ -20,13 +21,13 @@
 
 mod raw_volume;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use osteoflag::anatomy::Anatomy;
 use osteoflag::anatomy::ct::{Parameters, Trace, find_with};
-use osteoflag::geometry::LpsPoint;
-use osteoflag::kernels::BitMask;
+use osteoflag::geometry::{Grid, LpsPoint};
+use osteoflag::kernels::{Array3, BitMask};
 use raw_volume::{body_labels, load};
 use serde_json::{Value, json};
 
@@ -95,6 +96,22 @@ fn describe(name: &str, anatomy: &Anatomy, seconds: f64) -> Value {
     })
 }
 
+/// A label map as raw bytes `[k][j][i]`, and where it lies beside it; `parts` names its labels from 1 on.
+fn write_map(path: &Path, grid: &Grid, labels: &Array3<u8>, parts: &[Value]) {
+    let about = json!({
+        "size": labels.size(),
+        "origin": point(grid.origin()),
+        "spacing_mm": grid.spacing()[0],
+        "parts": parts,
+    });
+    let with = |extension: &str| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        path.with_file_name(format!("{name}.{extension}"))
+    };
+    std::fs::write(with("json"), about.to_string()).unwrap();
+    std::fs::write(with("raw"), labels.data()).unwrap();
+}
+
 fn main() {
     let mut labels: Option<PathBuf> = None;
     let mut traced = false;
@@ -138,15 +155,17 @@ fn main() {
             let bodies = body_labels(&anatomy, &volume.grid);
             std::fs::write(folder.join(format!("{name}.bodies.raw")), bodies).unwrap();
             if let Some(bones) = &anatomy.bones {
-                let origin = bones.grid.origin();
-                let about = json!({
-                    "size": bones.labels.size(),
-                    "origin": point(origin),
-                    "spacing_mm": bones.grid.spacing()[0],
-                });
-                let path = folder.join(format!("{name}.bones"));
-                std::fs::write(path.with_extension("bones.json"), about.to_string()).unwrap();
-                std::fs::write(path.with_extension("bones.raw"), bones.labels.data()).unwrap();
+                write_map(&folder.join(format!("{name}.bones")), &bones.grid, &bones.labels, &[]);
+            }
+            if let Some(arches) = &anatomy.arches {
+                let parts: Vec<Value> =
+                    arches.regions.iter().map(|r| json!([r.vertebra, r.part])).collect();
+                write_map(
+                    &folder.join(format!("{name}.arches")),
+                    &arches.grid,
+                    &arches.labels,
+                    &parts,
+                );
             }
         }
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+use osteoflag::anatomy::{ArchPart, ArchRegion};
 use osteoflag::phantom::{
     InstanceOrder, Modality, ObjectKind, Phantom, Plane, Pose, Spec, Surrounding,
 };
@@ -151,5 +152,44 @@ fn a_spine_is_found_beside_a_sac_full_of_contrast_medium_and_the_medium_is_said(
         }
         let said = anatomy.problems.iter().any(|p| p.code == ProblemCode::ContrastInCanal);
         assert_eq!(said, medium);
+    }
+}
+
+#[test]
+fn every_vertebra_in_view_has_two_pedicles_beside_its_canal_and_an_arch_behind_it() {
+    let made = phantom::generate(&Spec::built_in("ct_lumbar_normal").unwrap()).unwrap();
+    let Image::Ct(volume) = made.image() else { panic!("a CT phantom is CT") };
+    let anatomy = osteoflag::anatomy::ct::find(&volume);
+    let (arches, canal) = (anatomy.arches.as_ref().unwrap(), anatomy.canal.as_ref().unwrap());
+    let mut seen = 0;
+    for truth in &made.truth.vertebrae {
+        if truth.fraction_in_view < 0.99 || truth.level == Level::S1 {
+            continue;
+        }
+        let found = anatomy
+            .vertebrae
+            .iter()
+            .find(|v| v.centroid.distance(truth.centroid_lps_mm) < 10.0)
+            .unwrap();
+        let body = found.body.as_ref().unwrap().frame;
+        let near = |part: ArchPart| {
+            let of = |r: &&ArchRegion| r.vertebra == found.id && r.part == part;
+            body.to_local(arches.regions.iter().find(of).unwrap().centroid)
+        };
+        let left = near(ArchPart::LeftPedicle);
+        let right = near(ArchPart::RightPedicle);
+        let rest = near(ArchPart::PosteriorElements);
+        assert!(left.u > 8.0 && right.u < -8.0, "{}: {left:?} {right:?}", truth.level);
+        assert!(
+            (left.u + right.u).abs() < 3.0 && (left.s - right.s).abs() < 3.0,
+            "{}",
+            truth.level
+        );
+        assert!(left.s > 0.0 && rest.v < left.v - 10.0 && rest.s < left.s, "{}", truth.level);
+        seen += 1;
+    }
+    assert!(seen >= 5, "{seen}");
+    for section in &canal.sections {
+        assert_eq!(arches.at(section.frame.origin), None, "bone in the canal's middle");
     }
 }

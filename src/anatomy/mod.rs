@@ -14,7 +14,7 @@ pub use measurements::{
     BodyMeasurements, HEIGHT_PLACE, MeasuredLength, PosteriorCorner, SurfaceErrors,
 };
 pub use model::{
-    Anatomy, BoneRegion, Bones, CANAL_DIRECTIONS, Canal, CanalSection, ColumnEnds, Disc,
-    EndEvidence, Foreign, Vertebra, VertebraId, VertebralBody,
+    Anatomy, ArchPart, ArchRegion, Arches, BoneRegion, Bones, CANAL_DIRECTIONS, Canal,
+    CanalSection, ColumnEnds, Disc, EndEvidence, Foreign, Vertebra, VertebraId, VertebralBody,
 };
 pub use surface::{BodyPosition, BodySurface, EndplateSurface, OUTLINE_DIRECTIONS};

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
 use super::measurements::BodyMeasurements;
 use super::surface::BodySurface;
@@ -46,6 +47,8 @@ pub struct Anatomy {
     /// vessels full of contrast medium that touch bone may be in it: good for "is there bone
     /// here", not for measuring.
     pub bone: Option<BitMask>,
+    /// Pedicles and posterior elements of the vertebrae (CT); `None` where none was looked for.
+    pub arches: Option<Arches>,
     /// Bones outside the vertebrae (CT), as far as they were told; `None` where none was looked for.
     pub bones: Option<Bones>,
     /// What is not bone (CT): metal, cement and streaks; `None` where none was found.
@@ -91,6 +94,53 @@ impl Bones {
     }
 }
 
+/// A part of a vertebra beside and behind the canal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, VariantArray)]
+#[serde(rename_all = "snake_case")]
+pub enum ArchPart {
+    /// From the body to the canal's middle, left of the canal.
+    LeftPedicle,
+    /// The same on the right.
+    RightPedicle,
+    /// Laminae, articular, transverse and spinous processes.
+    PosteriorElements,
+}
+
+/// The arches of the vertebrae as a label map of 2 mm.
+#[derive(Clone, Debug)]
+pub struct Arches {
+    /// Where the labels lie: isotropic, axes of the patient.
+    pub grid: Grid,
+    /// 0 where there is none, else 1 + the place in `regions`.
+    pub labels: Array3<u8>,
+    /// The parts, from feet to head.
+    pub regions: Vec<ArchRegion>,
+}
+
+/// One part of one arch, as far as it is in view.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ArchRegion {
+    /// Whose it is.
+    pub vertebra: VertebraId,
+    /// Which part.
+    pub part: ArchPart,
+    /// Centre of the part in view.
+    pub centroid: LpsPoint,
+    /// Volume of the part in view; marrow that is no denser than soft tissue is left out.
+    pub volume: CubicMillimetres,
+    /// How sure it is that this bone is that part.
+    pub confidence: Share,
+}
+
+impl Arches {
+    /// The part at a place in the patient.
+    pub fn at(&self, point: LpsPoint) -> Option<&ArchRegion> {
+        let at = self.grid.nearest(point)?;
+        let label = usize::from(self.labels.at(at.i, at.j, at.k));
+        self.regions.get(label.checked_sub(1)?)
+    }
+}
+
 /// What is not bone, on the grid of the series.
 #[derive(Clone, Debug)]
 pub struct Foreign {
@@ -113,6 +163,7 @@ impl Anatomy {
             tissue_quotients: None,
             body_outline: None,
             bone: None,
+            arches: None,
             bones: None,
             foreign: None,
             problems: Vec::new(),

@@ -69,6 +69,15 @@ impl BitMask {
         Self { size, words }
     }
 
+    /// The voxels at these offsets.
+    pub fn from_offsets(size: [usize; 3], offsets: impl IntoIterator<Item = usize>) -> Self {
+        let mut mask = Self::empty(size);
+        for offset in offsets {
+            mask.insert(offset);
+        }
+        mask
+    }
+
     /// The 64 bits from `offset` on, zero beyond the last voxel.
     pub fn bits_from(&self, offset: usize) -> u64 {
         let (at, shift) = (offset >> 6, offset & 63);

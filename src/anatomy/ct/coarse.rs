@@ -2,7 +2,7 @@
 
 use super::sampling::samples;
 use crate::geometry::{ContinuousIndex, Grid, LpsPoint, LpsVector, VoxelIndex};
-use crate::kernels::{Array3, resample_onto};
+use crate::kernels::{Array3, place_of, resample_onto};
 use crate::volume::Volume;
 
 /// Spacing of the coarse grid, mm. 3 mm found as many bodies in the trials; 1.5 mm more false ones.
@@ -88,5 +88,11 @@ impl Coarse {
     /// Centre of a coarse voxel.
     pub fn place(&self, i: usize, j: usize, k: usize) -> LpsPoint {
         self.grid.voxel_to_lps(VoxelIndex { i, j, k })
+    }
+
+    /// Centre of the coarse voxel at an offset.
+    pub fn place_at(&self, offset: usize) -> LpsPoint {
+        let [i, j, k] = place_of(offset, self.hu.size());
+        self.place(i, j, k)
     }
 }

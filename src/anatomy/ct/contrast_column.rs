@@ -209,8 +209,7 @@ fn grow(
     mean: f32,
     into: &mut BitMask,
 ) {
-    let mut column = BitMask::empty(coarse.hu.size());
-    piece.for_each(|offset| column.insert(offset));
+    let mut column = BitMask::from_offsets(coarse.hu.size(), piece);
     let mut add = |radius: [usize; 3], belongs: &dyn Fn(usize) -> bool| {
         for offset in dilate(&column, radius).offsets().collect::<Vec<_>>() {
             if belongs(offset) {

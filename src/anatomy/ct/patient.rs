@@ -53,10 +53,7 @@ fn coarse_body(coarse: &Coarse) -> Option<BitMask> {
     let opened = erode(&tissue, [r, r, 0]);
     let pieces = components(&opened, Connectivity::Faces);
     let largest = pieces.iter().max_by_key(|piece| piece.voxels)?;
-    let mut body = BitMask::empty(size);
-    for offset in largest.offsets(size) {
-        body.insert(offset);
-    }
+    let body = BitMask::from_offsets(size, largest.offsets(size));
     // One voxel more than was worn away, within tissue: skin folds and fingers come back.
     Some(dilate(&body, [r + 1, r + 1, 0]))
 }

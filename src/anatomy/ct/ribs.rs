@@ -126,7 +126,7 @@ pub fn ribs(coarse: &Coarse, bone: &BitMask, column: &Column) -> FoundRibs {
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), z| (low.min(z), high.max(z)));
     // Bone that may be walked, and where it lies against the canal.
     let near = bone.filter_map_offsets(|offset| {
-        let point = place(coarse, offset);
+        let point = coarse.place_at(offset);
         if point.z() < low - BELOW_COLUMN_MM || point.z() > high + ABOVE_COLUMN_MM {
             return None;
         }
@@ -193,7 +193,7 @@ fn one_side(coarse: &Coarse, column: &Column, near: &[Near], left: bool) -> OneS
             && let Ok(owner) = u16::try_from(n)
         {
             seeds.push((voxel.offset, owner));
-            let (p, sum) = (place(coarse, voxel.offset), &mut sums[n]);
+            let (p, sum) = (coarse.place_at(voxel.offset), &mut sums[n]);
             *sum = (sum.0 + p.x(), sum.1 + p.y(), sum.2 + p.z(), sum.3 + 1.0);
         }
     }
@@ -216,17 +216,12 @@ fn one_side(coarse: &Coarse, column: &Column, near: &[Near], left: bool) -> OneS
         .collect();
     for &(offset, n) in &walked {
         let (x, y, z, count) = sums[n];
-        let (p, side) = (place(coarse, offset), &mut sides[n]);
+        let (p, side) = (coarse.place_at(offset), &mut sides[n]);
         let reach = p.distance(LpsPoint::new(x / count, y / count, z / count));
         side.reach_mm = side.reach_mm.max(reach);
         side.lateral_mm = side.lateral_mm.max(column.beside_canal(p).u.abs());
     }
     OneSide { walked, sides }
-}
-
-fn place(coarse: &Coarse, offset: usize) -> LpsPoint {
-    let [ni, nj, _] = coarse.hu.size();
-    coarse.place(offset % ni, offset / ni % nj, offset / ni / nj)
 }
 
 /// The vertebra whose rib would leave at this height.
@@ -248,7 +243,7 @@ fn vertebra_of(column: &Column, point: LpsPoint) -> Option<usize> {
 fn settle_shafts(coarse: &Coarse, column: &Column, walked: &mut [(usize, usize)]) -> Vec<usize> {
     let mut outer: Vec<(Outer, usize)> = Vec::new();
     for (at, &(offset, vertebra)) in walked.iter().enumerate() {
-        let u = column.beside_canal(place(coarse, offset)).u.abs();
+        let u = column.beside_canal(coarse.place_at(offset)).u.abs();
         if u >= LEAST_LATERAL_MM {
             let sheet = libm::floor((u - LEAST_LATERAL_MM) / SHEET_MM) as i32;
             outer.push((Outer { offset, sheet, vertebra }, at));

@@ -50,10 +50,7 @@ struct Grid<'a> {
 ///
 /// `voxels` lie on a grid of `size` and are in the order of their offsets, each once.
 pub fn settle(size: [usize; 3], voxels: &mut [Outer]) -> Vec<usize> {
-    let mut mask = BitMask::empty(size);
-    for voxel in voxels.iter() {
-        mask.insert(voxel.offset);
-    }
+    let mask = BitMask::from_offsets(size, voxels.iter().map(|voxel| voxel.offset));
     let grid = Grid { mask: &mask, ranks: mask.ranks() };
     let highest = voxels.iter().map(|voxel| voxel.vertebra).max().unwrap_or(0);
     let mut not_told = Vec::new();

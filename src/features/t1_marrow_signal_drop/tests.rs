@@ -99,6 +99,7 @@ fn assess_with(
         tissue_quotients: None,
         body_outline: None,
         bone: None,
+        arches: None,
         bones: None,
         foreign: None,
         problems: Vec::new(),

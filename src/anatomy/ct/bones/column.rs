@@ -1,6 +1,6 @@
 //! Where things lie against the column: a frame for each vertebra, and the canal by height.
 
-use crate::anatomy::model::{Canal, Vertebra};
+use crate::anatomy::model::{Canal, CanalSection, Vertebra};
 use crate::geometry::{Frame, LocalPoint, LpsPoint};
 
 /// Distance to the neighbour that is taken where there is none, mm.
@@ -21,14 +21,14 @@ pub struct Place {
 pub struct Column {
     /// The vertebrae.
     pub places: Vec<Place>,
-    /// Frames of the canal, from feet to head.
-    canal: Vec<Frame>,
+    /// The canal, from feet to head.
+    canal: Vec<CanalSection>,
 }
 
 impl Column {
     /// The column of an anatomy; `None` without canal or vertebra.
     pub fn new(canal: Option<&Canal>, vertebrae: &[Vertebra]) -> Option<Self> {
-        let canal: Vec<Frame> = canal?.sections.iter().map(|section| section.frame).collect();
+        let canal = canal?.sections.clone();
         if canal.is_empty() || vertebrae.is_empty() {
             return None;
         }
@@ -72,36 +72,41 @@ impl Column {
 
     /// Where a point lies against the canal at its height; beyond the followed canal its end goes on straight.
     pub fn beside_canal(&self, point: LpsPoint) -> LocalPoint {
-        let n = self.canal.partition_point(|frame| frame.origin.z() < point.z());
+        self.beside(point).0
+    }
+
+    /// The same, with the cross section at that height.
+    pub fn beside(&self, point: LpsPoint) -> (LocalPoint, &CanalSection) {
+        let n = self.canal.partition_point(|section| section.frame.origin.z() < point.z());
         let last = self.canal.len() - 1;
-        let frame = &self.canal[n.min(last)];
-        let mut local = frame.to_local(point);
+        let section = &self.canal[n.min(last)];
+        let mut local = section.frame.to_local(point);
         if n == 0 || n > last {
             // Straight on along the axis: the part along `up` does not count.
             local.s = 0.0;
         }
-        local
+        (local, section)
     }
 
     /// Frame at the upper end of the followed canal.
     pub fn upper_end(&self) -> Frame {
-        self.canal[self.canal.len() - 1]
+        self.canal[self.canal.len() - 1].frame
     }
 }
 
 /// The section whose plane lies nearest to a body's centre.
-fn nearest_section(canal: &[Frame], centroid: LpsPoint) -> Frame {
+fn nearest_section(canal: &[CanalSection], centroid: LpsPoint) -> Frame {
     let off = |frame: &Frame| {
         let local = frame.to_local(centroid);
         // A curved line may cut the plane twice: keep to sections near by.
         local.s.abs() + 0.05 * frame.origin.distance(centroid)
     };
-    let mut best = canal[0];
+    let mut best = canal[0].frame;
     let mut least = off(&best);
-    for frame in &canal[1..] {
-        let d = off(frame);
+    for section in &canal[1..] {
+        let d = off(&section.frame);
         if d < least {
-            (best, least) = (*frame, d);
+            (best, least) = (section.frame, d);
         }
     }
     best

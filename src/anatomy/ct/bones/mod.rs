@@ -1,5 +1,6 @@
 //! Bones outside the vertebrae, and what they say about levels.
 
+mod arches;
 mod axis;
 pub(super) mod column;
 mod hip_joint;
@@ -13,7 +14,7 @@ pub use sacrum::Joints;
 use super::coarse::Coarse;
 use super::ribs;
 use crate::anatomy::levels::ChainLevels;
-use crate::anatomy::model::{Anatomy, Bones};
+use crate::anatomy::model::{Anatomy, Arches, Bones};
 use crate::geometry::{ContinuousIndex, Grid, VoxelIndex};
 use crate::kernels::BitMask;
 use crate::volume::Volume;
@@ -22,7 +23,9 @@ use crate::volume::Volume;
 pub struct Told {
     /// Levels and candidates of every vertebra.
     pub levels: ChainLevels,
-    /// The bones.
+    /// What lies behind the bodies.
+    pub arches: Arches,
+    /// The other bones.
     pub bones: Bones,
 }
 
@@ -37,6 +40,7 @@ impl Told {
             vertebra.level_candidates = candidates;
         }
         anatomy.problems.extend(problems);
+        anatomy.arches = Some(self.arches);
         anatomy.bones = Some(self.bones);
     }
 }
@@ -48,11 +52,20 @@ pub fn look(anatomy: &Anatomy, volume: &Volume<i16>, coarse: &Coarse) -> Option<
     let ribs = ribs::ribs(coarse, &bone, &column);
     let sacrum = sacrum::anchor(coarse, &column);
     let sacrum = sacrum.as_ref();
-    let (levels, bones) = rayon::join(
-        || name(anatomy, volume, coarse, &bone, &column, &ribs, sacrum),
-        || regions::regions(coarse, &bone, &column, &anatomy.vertebrae, &ribs, sacrum),
+    let vertebrae = &anatomy.vertebrae;
+    let is_s1 = |n: usize| {
+        let told = sacrum.is_some_and(|anchor| usize::try_from(anchor.position) == Ok(n));
+        told || anatomy.ends.s1.as_ref().is_some_and(|end| end.vertebra == vertebrae[n].id)
+    };
+    let ((levels, arches), bones) = rayon::join(
+        || {
+            let levels = name(anatomy, volume, coarse, &bone, &column, &ribs, sacrum);
+            let processes = &ribs.processes;
+            (levels, arches::arches(coarse, &bone, &column, vertebrae, processes, is_s1))
+        },
+        || regions::regions(coarse, &bone, &column, vertebrae, &ribs, sacrum),
     );
-    Some(Told { levels, bones })
+    Some(Told { levels, arches, bones })
 }
 
 /// What the joints with the hip bones say of the lowest vertebrae.

@@ -22,8 +22,10 @@ use crate::kernels::{Array3, BitMask, Connectivity, components, nearest_owner};
 use crate::terms::{Region, Side, SpineSection};
 use crate::units::{CubicMillimetres, Share};
 
-/// The column proper reaches this far to the side of the canal, mm, and this far ahead and behind.
-const COLUMN_MM: (f64, f64, f64) = (26.0, 48.0, -65.0);
+/// The column proper reaches this far to the side of the canal, mm.
+pub const COLUMN_ASIDE_MM: f64 = 26.0;
+/// And this far ahead and behind.
+const COLUMN_MM: (f64, f64) = (48.0, -65.0);
 /// Pieces smaller than this are not listed, mm³.
 const LEAST_MM3: f64 = 1000.0;
 /// The sternum: this near the midline, this far ahead of the canal, mm.
@@ -67,8 +69,7 @@ struct Map<'a> {
 
 impl Map<'_> {
     fn place(&self, offset: usize) -> LpsPoint {
-        let [ni, nj, _] = self.coarse.hu.size();
-        self.coarse.place(offset % ni, offset / ni % nj, offset / ni / nj)
+        self.coarse.place_at(offset)
     }
 
     /// Label of a name; `None` when there are too many.
@@ -86,11 +87,8 @@ impl Map<'_> {
     }
 
     fn free(&self) -> BitMask {
-        let mut free = BitMask::empty(self.coarse.hu.size());
-        for offset in self.bone.offsets().filter(|&offset| self.is_free(offset)) {
-            free.insert(offset);
-        }
-        free
+        let free = self.bone.offsets().filter(|&offset| self.is_free(offset));
+        BitMask::from_offsets(self.coarse.hu.size(), free)
     }
 }
 
@@ -132,10 +130,10 @@ fn take_column(map: &mut Map<'_>, column: &Column, ribs: &FoundRibs) {
     let in_column = map.bone.filter_map_offsets(|offset| {
         let p = map.place(offset);
         let local = column.beside_canal(p);
-        let (aside, ahead, behind) = COLUMN_MM;
+        let (ahead, behind) = COLUMN_MM;
         let inside = p.z() > low
             && p.z() < high
-            && local.u.abs() < aside
+            && local.u.abs() < COLUMN_ASIDE_MM
             && local.v < ahead
             && local.v > behind;
         inside.then_some(offset)
