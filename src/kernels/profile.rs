@@ -97,6 +97,12 @@ pub fn linear_fit(xs: &[f64], ys: &[f64]) -> (f64, f64) {
     (my - slope * mx, slope)
 }
 
+/// Pearson's correlation of two lists; 0 where one of them does not spread.
+pub fn correlation(xs: &[f64], ys: &[f64]) -> f64 {
+    let ((_, of_y), (_, of_x)) = (linear_fit(xs, ys), linear_fit(ys, xs));
+    of_y.signum() * libm::sqrt((of_y * of_x).max(0.0))
+}
+
 /// The longest run of `true`, as `start..end`; the first of equally long ones. Empty when all are
 /// false.
 pub fn longest_run(flags: impl IntoIterator<Item = bool>) -> std::ops::Range<usize> {
@@ -133,6 +139,22 @@ mod tests {
                 window.sort_by(f64::total_cmp);
                 prop_assert_eq!(*value, window[half]);
             }
+        }
+
+        #[test]
+        fn correlation_is_that_of_the_line_and_bears_any_scale(
+            xs in proptest::collection::vec(-9.0..9.0f64, 3..20), slope in -4.0..4.0f64, noise in 0.0..3.0f64,
+        ) {
+            let ys: Vec<f64> =
+                xs.iter().enumerate().map(|(n, x)| 7.0 + slope * x + if n % 2 == 0 { noise } else { -noise }).collect();
+            let n = xs.len() as f64;
+            let (mx, my) = (xs.iter().sum::<f64>() / n, ys.iter().sum::<f64>() / n);
+            let sum = |of: &dyn Fn(f64, f64) -> f64| xs.iter().zip(&ys).map(|(x, y)| of(x - mx, y - my)).sum::<f64>();
+            let (xx, yy, xy) = (sum(&|x, _| x * x), sum(&|_, y| y * y), sum(&|x, y| x * y));
+            if xx > 1e-6 && yy > 1e-6 {
+                prop_assert!((correlation(&xs, &ys) - xy / (xx * yy).sqrt()).abs() < 1e-6);
+            }
+            prop_assert_eq!(correlation(&xs, &vec![1.0; xs.len()]), 0.0);
         }
 
         #[test]

@@ -15,15 +15,25 @@ const GAP_FACTOR: f64 = 1.6;
 pub fn not_found(refusal: Refusal) -> Problem {
     let problem =
         |sentence: String| Problem::new(ProblemCode::SpineNotFound, Severity::Warning, sentence);
+    let stretch = |from_z_mm: f64, to_z_mm: f64, why: &str| {
+        problem(format!(
+            "no spine was found in the series: what looks most like a canal ({from_z_mm:.0} to {to_z_mm:.0} mm along z) {why}"
+        ))
+        .with_number("from_z_mm", from_z_mm)
+        .with_number("to_z_mm", to_z_mm)
+    };
     match refusal {
         Refusal::NoCanal => problem(
             "no spine was found in the series: nothing in it looks like a spinal canal over the height of a vertebra".to_owned(),
         ),
-        Refusal::NotASpine { from_z_mm, to_z_mm } => problem(format!(
-            "no spine was found in the series: what looks most like a canal ({from_z_mm:.0} to {to_z_mm:.0} mm along z) has no left-right symmetric bone about it"
-        ))
-        .with_number("from_z_mm", from_z_mm)
-        .with_number("to_z_mm", to_z_mm),
+        Refusal::NotASpine { from_z_mm, to_z_mm } => {
+            stretch(from_z_mm, to_z_mm, "has no left-right symmetric bone about it")
+        }
+        Refusal::HasTwin { from_z_mm, to_z_mm } => stretch(
+            from_z_mm,
+            to_z_mm,
+            "lies beside the middle of the patient and has a mirror image on the other side, as hips have",
+        ),
     }
 }
 

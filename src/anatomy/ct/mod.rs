@@ -40,6 +40,7 @@ mod spine_line;
 mod straightened;
 mod symmetry;
 mod trace;
+mod twin;
 mod vertebrae;
 
 use std::borrow::Cow;

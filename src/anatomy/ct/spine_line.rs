@@ -8,6 +8,7 @@ use super::centre_line::{centre_line, every_millimetre, frames, smoothed};
 use super::coarse::{Coarse, turned_coarse_grid};
 use super::parameters::Parameters;
 use super::symmetry::{Symmetry, symmetry};
+use super::twin::has_twin;
 use crate::geometry::{Frame, LpsPoint, LpsVector};
 use crate::kernels::{Array3, interpolate, linear_fit, longest_run, median};
 use crate::volume::Volume;
@@ -83,6 +84,13 @@ pub enum Refusal {
         /// See `from_z_mm`.
         to_z_mm: f64,
     },
+    /// A path was found, but it has a mirror image on the other side of the patient, as hips have.
+    HasTwin {
+        /// Lowest and highest z of the path, mm.
+        from_z_mm: f64,
+        /// See `from_z_mm`.
+        to_z_mm: f64,
+    },
 }
 
 /// Finds the spine, or says why no path proves to be one.
@@ -112,15 +120,20 @@ fn search(coarse: &Coarse, parameters: &Parameters) -> Result<SpineLine, Refusal
         if length_mm < parameters.min_length_mm || path.score < parameters.min_path_score_mm {
             break;
         }
-        if let Some(line) = proven(coarse, &path, n > 0, parameters) {
-            return Ok(along_the_mirror_plane(coarse, map, &path, line, parameters));
-        }
+        let z = |v: Option<&[usize; 3]>| v.map_or(0.0, |v| coarse.place(v[0], v[1], v[2]).z());
+        let (from_z_mm, to_z_mm) = (z(path.voxels.first()), z(path.voxels.last()));
+        let refused = match proven(coarse, &path, n > 0, parameters) {
+            Some(line) if has_twin(coarse, &line.frames[line.followed.clone()]) => {
+                Refusal::HasTwin { from_z_mm, to_z_mm }
+            }
+            Some(line) => {
+                return Ok(along_the_mirror_plane(coarse, map, &path, line, parameters));
+            }
+            None => Refusal::NotASpine { from_z_mm, to_z_mm },
+        };
         // The first path is the best one; the sentence is about it.
-        if let (Refusal::NoCanal, Some(low), Some(high)) =
-            (refusal, path.voxels.first(), path.voxels.last())
-        {
-            let z = |v: &[usize; 3]| coarse.place(v[0], v[1], v[2]).z();
-            refusal = Refusal::NotASpine { from_z_mm: z(low), to_z_mm: z(high) };
+        if refusal == Refusal::NoCanal {
+            refusal = refused;
         }
         blank_around(&mut map, &path, coarse, 14.0);
     }
