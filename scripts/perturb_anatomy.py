@@ -435,6 +435,8 @@ def run_ours(binary, folder, names, extra):
 def prototype_of(script):
     spec = importlib.util.spec_from_file_location("prototype", script)
     module = importlib.util.module_from_spec(spec)
+    # numba looks for compiled functions under the module's name.
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
@@ -445,6 +447,8 @@ def run_prototype(module, folder, names):
         volume, to_lps = read_dump(folder / f"{name}.json")
         try:
             out[name] = [v["centroid_lps_mm"] for v in module.detect(volume.astype(np.float32), to_lps)[1]]
+        except ImportError:
+            raise
         except Exception as problem:  # the prototype stops at odd volumes; that is its answer
             print(f"prototype on {name}: {problem}", file=sys.stderr)
             out[name] = []
@@ -528,6 +532,8 @@ def main():
         folders = [options.cache / label.replace(" ", "_") for label in options.classes]
         sensitivity(options, [(folder, copies_of(label, folder, series)) for label, folder in zip(options.classes, folders, strict=True)])
         return
+    # Not beside the prototype, which may lie in a folder that is only read.
+    nb.config.CACHE_DIR = str(options.cache / "numba")
     module = prototype_of(options.prototype) if options.prototype else None
     header = ["class", "scans", "bodies", "found", "false", "most in one scan", "median mm", "max mm"]
     header += ["prototype found", "prototype false", "most in one scan"] if module else []

@@ -10,7 +10,7 @@
 //!
 //! # Limits
 //! On the 2 mm grid joints are closed, so a facet is given by its place alone. Heads and necks of ribs within
-//! 26 mm of the midline are taken along. Shear and rise were read from two lumbar spines.
+//! 26 mm of the midline are taken along. Fall and rise were read from two lumbar spines.
 
 use strum::VariantArray;
 

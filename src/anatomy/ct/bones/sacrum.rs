@@ -169,8 +169,8 @@ fn below_s1(steps: &[f64], joined: impl Fn(usize) -> Option<(f64, bool)>) -> usi
         .unwrap_or(0)
 }
 
-/// Sacral bodies that a chain may hold below S1.
-const MOST_SACRAL: usize = 3;
+/// Sacral bodies that a chain may hold below S1 (S2 to S5).
+const MOST_SACRAL: usize = 4;
 /// From S1 to L5, mm, at least: first ribs and clavicles beside T1 look joined, too, but the
 /// bodies there are not 22 mm apart.
 const LEAST_STEP_MM: f64 = 25.0;
@@ -201,6 +201,9 @@ mod tests {
         assert_eq!(below_s1(&[25.0, 26.0, 36.0, 37.0, 38.0], at), 2);
         assert_eq!(below_s1(&[25.0, 34.0, 36.0, 37.0, 38.0], at), 0, "transitional body over S1");
         assert_eq!(below_s1(&[25.0, 26.0, 36.0, 37.0, 38.0], |n| Some((shares[n], false))), 0);
+        // S5 to S1 and a lumbar pair, as in a scan of the whole pelvis.
+        let long = |n: usize| Some((if n < 5 { 1.0 } else { 0.1 }, true));
+        assert_eq!(below_s1(&[20.0, 21.0, 22.0, 28.0, 36.0, 37.0, 38.0], long), 4);
         let no_free_body_above = |n: usize| (n < 3).then_some((shares[n], true));
         assert_eq!(below_s1(&[25.0, 26.0, 36.0, 37.0], no_free_body_above), 0);
     }
