@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, os.path.dirname(__file__))
-from draw_levels_and_bones import on_grid
+from draw_levels_and_bones import draw_all, on_grid
 
 COLOURS = np.array([[0, 0, 0], [255, 80, 80], [80, 255, 80], [90, 140, 255]], float)
 PEDICLE = np.array([255, 230, 50], float)
@@ -64,16 +64,5 @@ def draw(found, folder, path):
     Image.fromarray(sheet).resize((sheet.shape[1] * SCALE, sheet.shape[0] * SCALE), 0).save(f"{folder}/{name}.arches.png")
 
 
-def main():
-    trial, folder, *volumes = sys.argv[1:]
-    found = {line["name"]: line for line in map(json.loads, open(trial))}
-    for path in volumes:
-        name = os.path.basename(path)[:-5]
-        if os.path.exists(f"{folder}/{name}.arches.json"):
-            draw(found[name], folder, path)
-        else:
-            print(f"{name}: no arches")
-
-
 if __name__ == "__main__":
-    main()
+    draw_all("arches", draw)

@@ -90,16 +90,17 @@ def draw(found, folder, path):
     sheet.save(f"{folder}/{name}.bones.png")
 
 
-def main():
+def draw_all(kind, draw):
+    """draws every volume of the command line whose label map `kind` was written"""
     trial, folder, *volumes = sys.argv[1:]
     found = {line["name"]: line for line in map(json.loads, open(trial))}
     for path in volumes:
         name = os.path.basename(path)[:-5]
-        if os.path.exists(f"{folder}/{name}.bones.json"):
+        if os.path.exists(f"{folder}/{name}.{kind}.json"):
             draw(found[name], folder, path)
         else:
-            print(f"{name}: no bones")
+            print(f"{name}: no {kind}")
 
 
 if __name__ == "__main__":
-    main()
+    draw_all("bones", draw)

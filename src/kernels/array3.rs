@@ -53,33 +53,3 @@ impl<T: Copy> Array3<T> {
 pub const fn place_of(offset: usize, size: [usize; 3]) -> [usize; 3] {
     [offset % size[0], offset / size[0] % size[1], offset / size[0] / size[1]]
 }
-
-/// Offset of the voxel that lies `step` from another, `None` beyond the border of the grid.
-pub fn neighbour(at: [usize; 3], step: [isize; 3], size: [usize; 3]) -> Option<usize> {
-    let along =
-        |axis: usize| at[axis].checked_add_signed(step[axis]).filter(|&to: &usize| to < size[axis]);
-    let [i, j, k] = [along(0)?, along(1)?, along(2)?];
-    Some((k * size[1] + j) * size[0] + i)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn neighbours_are_those_inside_the_grid() {
-        let size = [4, 3, 2];
-        for offset in 0..24 {
-            let at = place_of(offset, size);
-            assert_eq!(neighbour(at, [0, 0, 0], size), Some(offset));
-            let inside = (-1..=1)
-                .flat_map(|k| (-1..=1).flat_map(move |j| (-1..=1).map(move |i| [i, j, k])))
-                .filter_map(|step| neighbour(at, step, size))
-                .count();
-            let along = |axis: usize| {
-                3 - usize::from(at[axis] == 0) - usize::from(at[axis] + 1 == size[axis])
-            };
-            assert_eq!(inside, along(0) * along(1) * along(2), "{at:?}");
-        }
-    }
-}

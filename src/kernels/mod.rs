@@ -20,7 +20,7 @@ mod resample;
 mod resample_aligned;
 mod sample_many;
 
-pub use array3::{Array3, neighbour, place_of};
+pub use array3::{Array3, place_of};
 pub use bit_mask::{BitMask, Ranks};
 pub use bit_rows::bits_above;
 pub use components::{Component, Connectivity, components, fill_holes_in_slices, keep_components};
