@@ -288,13 +288,19 @@ impl Vertebra {
     /// count over vertebrae from 0.65 on, 2 of 492 from 0.75, none of 431 from 0.8.
     pub const SURE: f64 = 0.75;
 
-    /// Whether its outline can be trusted: sure enough, and both endplates seen where the body was
-    /// measured (a sacrum without a lower one, a body cut by the field).
+    /// Whether its outline can be trusted: vertebra and outline sure enough, and both endplates seen where
+    /// the body was measured (not of a body cut by the field). S1 has no disc below that could be seen, and C2
+    /// carries the dens: what was taken for their other end is a guess.
     pub fn outline_is_sure(&self) -> bool {
-        self.body.as_ref().is_some_and(|body| {
-            body.confidence.get() >= VertebralBody::SURE_OUTLINE
-                && body.measurements.is_none_or(|sizes| sizes.height_middle.is_some())
-        })
+        let likeliest = self.level.or_else(|| self.level_candidates.first().copied());
+        let has_two_endplates = !matches!(likeliest, Some(Level::S1 | Level::C2 | Level::C1))
+            && self.section_guess != Some(SpineSection::Sacral);
+        has_two_endplates
+            && self.confidence.get() >= Self::SURE
+            && self.body.as_ref().is_some_and(|body| {
+                body.confidence.get() >= VertebralBody::SURE_OUTLINE
+                    && body.measurements.is_none_or(|sizes| sizes.height_middle.is_some())
+            })
     }
 }
 

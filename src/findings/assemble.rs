@@ -13,7 +13,7 @@ use crate::geometry::Grid;
 use crate::problem::{Problem, ProblemCode, Severity};
 use crate::role::RoleAssessment;
 use crate::series::{Series, SeriesId, Study};
-use crate::terms::{FeatureId, Level, Provider, Reason, Region, Side, SpineSection, Status};
+use crate::terms::{FeatureId, Provider, Reason, Region, Side, Status};
 use crate::units::rounded;
 use strum::VariantArray;
 
@@ -213,17 +213,9 @@ fn vertebra_records(series: &SeriesId, anatomy: &Anatomy) -> Vec<VertebraRecord>
         .collect()
 }
 
-/// Sizes of a body whose outline can be trusted: a wrong millimetre is worse than none. Where the
-/// chain about it may hold one vertebra too few, its discs may be the wrong ones. S1 has no disc below
-/// that could be seen, and C2 carries the dens: what was taken for their other end is a guess.
+/// Sizes of a body whose outline can be trusted: a wrong millimetre is worse than none.
 fn body_sizes(vertebra: &Vertebra) -> Option<BodySizesRecord> {
-    let likeliest = vertebra.level.or_else(|| vertebra.level_candidates.first().copied());
-    let has_two_endplates = !matches!(likeliest, Some(Level::S1 | Level::C2 | Level::C1))
-        && vertebra.section_guess != Some(SpineSection::Sacral);
-    let sure = has_two_endplates
-        && vertebra.confidence.get() >= Vertebra::SURE
-        && vertebra.outline_is_sure();
-    let sizes = vertebra.body.as_ref().filter(|_| sure)?.measurements?;
+    let sizes = vertebra.body.as_ref().filter(|_| vertebra.outline_is_sure())?.measurements?;
     let size = |measured: Option<MeasuredLength>| {
         measured.map(|measured| MeasuredSize {
             value: rounded(measured.length.mm(), 1),
@@ -393,6 +385,7 @@ mod tests {
     use super::*;
     use crate::anatomy::BodyMeasurements;
     use crate::features::synthetic::spine;
+    use crate::terms::{Level, SpineSection};
     use crate::units::{Millimetres, Share};
 
     #[test]

@@ -96,3 +96,27 @@ impl Coarse {
         self.place(i, j, k)
     }
 }
+
+/// A series of 2 mm about the z axis, from z = 0 up, with what `hu` gives at x, y, z, and its coarse grid.
+#[cfg(test)]
+pub fn made(size: [usize; 3], hu: impl Fn(f64, f64, f64) -> i16) -> (Volume<i16>, Coarse) {
+    let [ni, nj, _] = size;
+    let grid = Grid::new(
+        size,
+        LpsPoint::new(1.0 - ni as f64, 1.0 - nj as f64, 0.0),
+        LpsVector::LEFT * 2.0,
+        LpsVector::ANTERIOR * -2.0,
+        LpsVector::HEAD * 2.0,
+    )
+    .unwrap();
+    let voxels = (0..grid.len())
+        .map(|n| {
+            let [i, j, k] = place_of(n, size);
+            let p = grid.voxel_to_lps(VoxelIndex { i, j, k });
+            hu(p.x(), p.y(), p.z())
+        })
+        .collect();
+    let volume = Volume { grid, voxels, validity: crate::volume::Validity::default() };
+    let coarse = coarse_grid(&volume).unwrap();
+    (volume, coarse)
+}

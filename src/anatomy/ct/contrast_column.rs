@@ -245,32 +245,14 @@ fn without(volume: &Volume<i16>, coarse: &Coarse, columns: &BitMask) -> Volume<i
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::anatomy::ct::coarse::made;
     use crate::anatomy::ct::spine_line::Proof;
-    use crate::geometry::{Grid, LpsVector};
-    use crate::volume::Validity;
+    use crate::geometry::LpsVector;
 
     const SIZE: [usize; 3] = [60, 60, 60];
 
-    /// A series on a grid of 2 mm about the z axis with what `hu` gives at x, y, z.
     fn series(hu: impl Fn(f64, f64, f64) -> i16) -> (Volume<i16>, Coarse) {
-        let grid = Grid::new(
-            SIZE,
-            LpsPoint::new(-59.0, -59.0, 0.0),
-            LpsVector::LEFT * 2.0,
-            LpsVector::ANTERIOR * -2.0,
-            LpsVector::HEAD * 2.0,
-        )
-        .unwrap();
-        let voxels = (0..grid.len())
-            .map(|n| {
-                let [i, j] = [n % SIZE[0], n / SIZE[0] % SIZE[1]];
-                let p = grid.voxel_to_lps(VoxelIndex { i, j, k: n / (SIZE[0] * SIZE[1]) });
-                hu(p.x(), p.y(), p.z())
-            })
-            .collect();
-        let volume = Volume { grid, voxels, validity: Validity::default() };
-        let coarse = coarse_grid(&volume).unwrap();
-        (volume, coarse)
+        made(SIZE, hu)
     }
 
     /// A straight line up the z axis, `y` mm behind it.

@@ -13,7 +13,8 @@ use super::coarse::Coarse;
 use crate::geometry::Frame;
 use crate::kernels::correlation;
 
-/// A line nearer to the patient's middle than this is not compared, mm: scoliosis bends up to about 50.
+/// A line nearer to the patient's middle than this is not compared with its own other half, mm; hips lie 66 and more
+/// beside it.
 const ASIDE_MM: f64 = 45.0;
 /// Mirror correlation from which there is a twin: hips 0.61 to 0.72, spines beside the middle of a cut field 0.15 at most
 /// (perturbed copies, `docs/CT_ANATOMY.md`).
@@ -86,35 +87,21 @@ fn middle_of_tissue(coarse: &Coarse, places: &[[usize; 3]]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::anatomy::ct::coarse::coarse_grid;
-    use crate::geometry::{Grid, LpsPoint, LpsVector, VoxelIndex};
-    use crate::volume::{Validity, Volume};
+    use crate::anatomy::ct::coarse::made;
+    use crate::geometry::{LpsPoint, LpsVector};
 
     /// A patient 300 mm wide with what `bone` says at x, y, z.
     fn patient(bone: impl Fn(f64, f64, f64) -> bool) -> Coarse {
-        let size = [170, 80, 30];
-        let grid = Grid::new(
-            size,
-            LpsPoint::new(-169.0, -79.0, 0.0),
-            LpsVector::LEFT * 2.0,
-            LpsVector::ANTERIOR * -2.0,
-            LpsVector::HEAD * 2.0,
-        )
-        .unwrap();
-        let voxels = (0..grid.len())
-            .map(|n| {
-                let (i, j, k) = (n % size[0], n / size[0] % size[1], n / size[0] / size[1]);
-                let p = grid.voxel_to_lps(VoxelIndex { i, j, k });
-                if libm::hypot(p.x() / 150.0, p.y() / 70.0) > 1.0 {
-                    -1000
-                } else if bone(p.x(), p.y(), p.z()) {
-                    400
-                } else {
-                    40
-                }
-            })
-            .collect();
-        coarse_grid(&Volume { grid, voxels, validity: Validity::default() }).unwrap()
+        let hu = |x: f64, y: f64, z: f64| {
+            if libm::hypot(x / 150.0, y / 70.0) > 1.0 {
+                -1000
+            } else if bone(x, y, z) {
+                400
+            } else {
+                40
+            }
+        };
+        made([170, 80, 30], hu).1
     }
 
     /// A line up the z axis at `x`.

@@ -84,8 +84,7 @@ pub(super) fn vertebra(
 
 /// Colour of a vertebra: another where it is unsure.
 pub(super) fn vertebra_colour(vertebra: &Vertebra) -> super::canvas::Rgb {
-    let sure = vertebra.confidence.get() >= Vertebra::SURE && vertebra.outline_is_sure();
-    if sure { BODY } else { UNSURE }
+    if vertebra.outline_is_sure() { BODY } else { UNSURE }
 }
 
 /// Id and level of a vertebra.
