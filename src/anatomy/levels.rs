@@ -11,7 +11,7 @@
 //! # When a level is named
 //! Only with an anchor of at least [`LEAST_ANCHOR`], only when the marginal is at least
 //! [`LEAST_MARGINAL`], and never where two anchors contradict each other: such a stretch keeps its
-//! candidates and says so. Beyond an anchor the count is carried over vertebrae of at least
+//! candidates and says so. A single anchor that ribs, sizes and distances outvote names nothing either. Beyond an anchor the count is carried over vertebrae of at least
 //! [`Vertebra::SURE`] confidence, no farther. A single anchor names with the level above and below kept as candidates.
 //!
 //! # What is listed
@@ -223,8 +223,13 @@ pub fn name_levels(chain: &[Link], anchors: &[Anchor]) -> ChainLevels {
         anchors.iter().filter(|a| a.position >= -1 && a.position <= last).collect();
     anchors.sort_by_key(|a| (a.position, a.kind));
     let marginals = marginals(chain, &anchors);
-    let strong: Vec<&Anchor> =
+    let mut strong: Vec<&Anchor> =
         anchors.iter().copied().filter(|a| a.confidence.get() >= LEAST_ANCHOR).collect();
+    if let [only] = strong[..]
+        && !is_believed(only, &marginals)
+    {
+        strong.clear();
+    }
     let agreement = agreement(&strong);
     let mut levels: Vec<Option<Level>> = (0..last)
         .zip(&marginals)
@@ -267,6 +272,15 @@ pub fn name_levels(chain: &[Link], anchors: &[Anchor]) -> ChainLevels {
         .collect();
     let problems = problems(&strong, &anchors, &agreement, &levels);
     ChainLevels { levels, candidates, problems }
+}
+
+/// Whether the likeliest level of an anchor's vertebra is the anchor's own; beyond the chain nothing speaks
+/// against it.
+fn is_believed(anchor: &Anchor, marginals: &[[f64; STATES]]) -> bool {
+    usize::try_from(anchor.position)
+        .ok()
+        .and_then(|place| marginals.get(place))
+        .is_none_or(|marginal| level_of(likeliest(marginal)) == Some(anchor.kind.level()))
 }
 
 /// The likeliest state.

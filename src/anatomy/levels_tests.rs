@@ -67,6 +67,22 @@ fn a_vertebra_below_l5_that_looks_lumbar_is_a_candidate_for_l6_and_never_named_s
 }
 
 #[test]
+fn a_single_anchor_that_ribs_and_distances_outvote_names_nothing_and_still_lists_its_count() {
+    // Kidneys bright with contrast medium beside L2, taken for hip bones.
+    let mut chain = chain_from(Level::L2, 14, 1.0);
+    for link in &mut chain[2..] {
+        (link.ribs, link.section) = (Ribs::Present, Some(SpineSection::Thoracic));
+    }
+    chain[..2].iter_mut().for_each(|link| link.ribs = Ribs::Absent);
+    let found = name_levels(&chain, &[anchor(AnchorKind::Sacrum, 0, 0.64)]);
+    assert!(found.levels.iter().all(Option::is_none), "{:?}", found.levels);
+    assert!(found.candidates[0].contains(&Level::L2) && found.candidates[0].contains(&Level::S1));
+    assert!(
+        has(&found, ProblemCode::NoLevelAnchor) && !has(&found, ProblemCode::SingleLevelAnchor)
+    );
+}
+
+#[test]
 fn an_anchor_just_beyond_the_chain_counts() {
     let chain = chain_from(Level::C7, 5, 1.05);
     let found = name_levels(&chain, &[anchor(AnchorKind::Axis, 5, 0.9)]);

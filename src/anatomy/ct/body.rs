@@ -19,6 +19,8 @@ const EDGE_ERROR_OF_VOXEL: f64 = 0.2;
 const LEAST_EXTENT_MM: f64 = 1.0;
 /// Error of an endplate that is only seen as one band with its neighbour: half of a thin disc, mm.
 const BAND_ERROR_MM: f64 = 1.5;
+/// What such an endplate counts: it was seen, but not its place within the band.
+const BAND_SHARE: f64 = 0.5;
 /// Scatter of one place of the side wall (spurs, vessels), mm.
 const WALL_SCATTER_MM: f64 = 0.5;
 /// How far the profile across an endplate reaches into the body and out of it, mm.
@@ -39,6 +41,13 @@ pub struct ExpectedPlate {
     pub tilt_seen: bool,
     /// How far from the plane the endplate may lie, into the body and out of it, mm.
     pub reach_mm: (f64, f64),
+}
+
+impl ExpectedPlate {
+    /// Whether it was seen as one dense band with its neighbour: there is no edge of its own to look for.
+    fn is_band(&self) -> bool {
+        self.reach_mm == (0.0, 0.0)
+    }
 }
 
 /// What is known of a body before it is cut out.
@@ -266,7 +275,7 @@ impl Pass {
         let along = |way: LpsVector| (0..3).map(|axis| step(axis, way)).fold(0.0, f64::max);
         let edge = |extent: f64| EDGE_ERROR_OF_VOXEL * extent.max(LEAST_EXTENT_MM);
         let plate = |plate: &Endplate, expected: &ExpectedPlate| {
-            if expected.reach_mm == (0.0, 0.0) {
+            if expected.is_band() {
                 return Some(BAND_ERROR_MM);
             }
             Some(libm::hypot(plate.scatter_mm?, edge(along(frame.up))))
@@ -335,7 +344,11 @@ impl Pass {
             lower: plate(&old.lower),
             in_view_s: (old.in_view_s.0 - d.s, old.in_view_s.1 - d.s),
         };
-        let plates = f64::midpoint(self.lower.seen_share, self.upper.seen_share);
+        let share = |plate: &Endplate, expected: &ExpectedPlate| {
+            if expected.is_band() { BAND_SHARE } else { plate.seen_share }
+        };
+        let plates =
+            f64::midpoint(share(&self.lower, &expected.lower), share(&self.upper, &expected.upper));
         let confidence = Share::new(0.5 * self.outlines.seen_share + 0.5 * plates);
         let errors = self.errors(volume, &frame, expected);
         let measurements = Some(BodyMeasurements::of(&frame, &surface, &errors));

@@ -4,7 +4,7 @@
 //! Alone, the endplate of a neighbour across a thin disc looks like one's own: dense bone ends there,
 //! too. Together they cannot be mistaken. Every column of the expected cross section votes for the
 //! planes it would put a fall (bone below, disc above) and a rise (disc below, bone above) on; the
-//! pair with the greatest sum of both, at a disc's distance, near where the rhythm expects the disc,
+//! pair with the greatest sum of both (the weaker counts more), at a disc's distance, near where the rhythm expects the disc,
 //! stands for the disc. A few of the best pairs of every disc are kept; a Viterbi along the spine
 //! takes those between which bodies are neither much higher or lower than the spacing of the
 //! vertebrae asks nor much wedged.
@@ -43,6 +43,9 @@ const WEDGE_SIGMA: f64 = 0.25;
 const GAP_SHARE: f64 = 0.2;
 const GAP_SHARE_SIGMA: f64 = 0.1;
 const PRIOR_WEIGHT: f64 = 0.15;
+/// Share of the weaker plate of a pair: the far side of one's own endplate shows a fall as well, but
+/// nothing faces it.
+const WEAKER: f64 = 0.7;
 /// Least points of each plate: falls of 15 HU on average over the cross section.
 const LEAST_VOTE: f64 = 0.10;
 /// Pairs that are kept for each disc, and by how much one of their heights must differ, mm.
@@ -52,6 +55,9 @@ const DISTINCT_MM: usize = 2;
 /// wedge (tan).
 const CHAIN_WEIGHT: f64 = 0.15;
 const HEIGHT_SIGMA: f64 = 0.25;
+/// The same where one end is only the rhythm's: its place may be off by a third of a body, and must not
+/// outweigh a disc that was seen.
+const UNSEEN_HEIGHT_SIGMA: f64 = 0.5;
 const BODY_WEDGE_SIGMA: f64 = 0.3;
 /// No vertebral body is lower, mm: a collapsed one still is.
 const LEAST_BODY_MM: f64 = 5.0;
@@ -258,7 +264,8 @@ fn best_slopes(
                     0.5 * (slope(below, FORWARD_STEPS) + slope(above, FORWARD_STEPS)) / SLOPE_SIGMA;
                 let wedge = (below as f64 - above as f64) * SLOPE_STEP / WEDGE_SIGMA;
                 let unlike = tilt * tilt + wedge * wedge + lean * lean;
-                let value = fall + rise - PRIOR_WEIGHT * unlike - cost;
+                let seen = 2.0 * (WEAKER * fall.min(rise) + (1.0 - WEAKER) * fall.max(rise));
+                let value = seen - PRIOR_WEIGHT * unlike - cost;
                 if best.is_none_or(|(top, _)| value > top) {
                     best = Some((value, [low, high, below, above, side]));
                 }
@@ -321,7 +328,9 @@ fn implausible(below: &DiscSpace, above: &DiscSpace, height_mm: f64) -> f64 {
     if height < LEAST_BODY_MM {
         return IMPOSSIBLE;
     }
-    let quotient = libm::log(height / height_mm.max(1.0)) / HEIGHT_SIGMA;
+    let seen = [below, above].iter().all(|disc| disc.evidence != Evidence::Rhythm);
+    let sigma = if seen { HEIGHT_SIGMA } else { UNSEEN_HEIGHT_SIGMA };
+    let quotient = libm::log(height / height_mm.max(1.0)) / sigma;
     let turned = (normal(&above.frame, &above.below) - normal(&below.frame, &below.above)).length();
     let wedge = turned / BODY_WEDGE_SIGMA;
     CHAIN_WEIGHT * (quotient * quotient + wedge * wedge)
@@ -399,4 +408,35 @@ fn votes(columns: &[Column], half_height: i32, sign: f64) -> Votes {
         }
     }
     Votes { values }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anatomy::ct::coarse::made;
+    use crate::geometry::{LpsPoint, LpsVector};
+
+    /// A thin disc between thin, dense endplates, marrow as dark as the disc, and a little
+    /// denser again 6 mm behind the upper endplate on.
+    #[test]
+    fn of_two_falls_the_one_with_an_endplate_that_faces_it_is_the_disc() {
+        let (volume, _) = made([40, 40, 40], |_, _, z| match z {
+            36.0 | 40.0 => 400,
+            46.0.. => 160,
+            _ => 100,
+        });
+        let centre = LpsPoint::new(0.0, 0.0, 42.0);
+        let frame =
+            Frame::from_up_and_anterior(centre, LpsVector::HEAD, LpsVector::ANTERIOR).unwrap();
+        let expected = ExpectedDisc {
+            frame,
+            half_depth_mm: 14.0,
+            half_width_mm: 16.0,
+            spacing_mm: 22.0,
+            half_height_mm: 2.0,
+        };
+        let best = disc_spaces(&volume, &expected)[0];
+        let middle = 42.0 + 0.5 * (best.below.height(0.0, 0.0) + best.above.height(0.0, 0.0));
+        assert!(best.evidence == Evidence::Pair && (middle - 38.0).abs() <= 1.0, "{best:?}");
+    }
 }

@@ -52,23 +52,40 @@ const MOST_ABOVE_C2: usize = 3;
 /// bodies below.
 const OPEN_CANAL_MM: f64 = 27.0;
 const OPENING: f64 = 1.15;
+/// Beside the dens lies the ring of C1: a canal narrower than this is none, however short the step, mm.
+const RING_MM: f64 = 25.0;
 
-/// Takes off what hangs below the column where the line has left the canal (a sacrum whose canal is not
-/// seen), and says so: two places there lie closer than any neighbours.
-pub fn trim_strays(vertebrae: &mut Vec<Vertebra>) -> Option<Problem> {
+/// Takes off what hangs at an end of the column where the line has left the canal (a sacrum whose canal is
+/// not seen, the skull), and says so: two places there lie closer than any neighbours.
+pub fn trim_strays(vertebrae: &mut Vec<Vertebra>) -> Vec<Problem> {
     let steps: Vec<f64> =
         vertebrae.windows(2).map(|pair| pair[0].centroid.distance(pair[1].centroid)).collect();
-    let strays = steps.iter().take(MOST_BELOW_S1).rposition(|&step| step < LEAST_STEP_MM)? + 1;
-    let top = vertebrae[strays - 1].centroid.z();
-    vertebrae.drain(..strays);
-    Some(
-        Problem::new(
-            ProblemCode::SpinePartlyFollowed,
-            Severity::Warning,
-            format!("at and below {top:.0} mm along z the canal was lost: {strays} places there, too close to be neighbours, are not reported as vertebrae"),
-        )
-        .with_number("to_z_mm", top),
-    )
+    // Each end has the half of the chain that is nearer to it.
+    let middle = steps.len().div_ceil(2);
+    let close = |step: &f64| *step < LEAST_STEP_MM;
+    let below = steps.iter().take(middle.min(MOST_BELOW_S1)).rposition(close).map_or(0, |n| n + 1);
+    let from = middle.max(steps.len().saturating_sub(MOST_ABOVE_C2));
+    let above = steps.iter().skip(from).position(close).map_or(vertebrae.len(), |n| from + n + 1);
+    let mut problems = Vec::new();
+    let mut say = |count: usize, side: &str, end: &str, z: f64| {
+        problems.push(
+            Problem::new(
+                ProblemCode::SpinePartlyFollowed,
+                Severity::Warning,
+                format!("at and {side} {z:.0} mm along z the canal was lost: {count} places there, too close to be neighbours, are not reported as vertebrae"),
+            )
+            .with_number(end, z),
+        );
+    };
+    if above < vertebrae.len() {
+        say(vertebrae.len() - above, "above", "from_z_mm", vertebrae[above].centroid.z());
+        vertebrae.truncate(above);
+    }
+    if below > 0 {
+        say(below, "below", "to_z_mm", vertebrae[below - 1].centroid.z());
+        vertebrae.drain(..below);
+    }
+    problems
 }
 
 /// Takes off what lies below S1 and above C2; says so, and which vertebrae the ends are. The
@@ -98,7 +115,11 @@ pub fn trim_ends(
         );
     }
     let (opened, c2_score) = canal.map_or((None, 0.0), |canal| canal_opens(vertebrae, canal));
-    let above = [opened, first_above_c2(vertebrae)].into_iter().flatten().min();
+    let narrow = |vertebra: &Vertebra| {
+        canal.and_then(|canal| canal_width(canal, vertebra, -6.0, 6.0)).is_some_and(|w| w < RING_MM)
+    };
+    let short = first_above_c2(vertebrae).filter(|&n| !narrow(&vertebrae[n]));
+    let above = [opened, short].into_iter().flatten().min();
     if let Some(first) = above {
         let bottom = vertebrae[first].centroid.z();
         let count = vertebrae.len() - first;
@@ -165,21 +186,24 @@ fn first_sacral(places: &[LpsPoint], frames: &[Option<Frame>], free: &[bool]) ->
     best
 }
 
+/// Median width of the canal between two heights beside a vertebra, mm.
+fn canal_width(canal: &Canal, at: &Vertebra, from_mm: f64, to_mm: f64) -> Option<f64> {
+    let widths: Vec<f64> = canal
+        .sections
+        .iter()
+        .filter(|section| {
+            let up = (section.frame.origin - at.centroid).dot(section.frame.up);
+            up >= from_mm && up <= to_mm
+        })
+        .filter_map(|section| Some(section.left?.mm() + section.right?.mm()))
+        .collect();
+    (widths.len() >= 3).then(|| median(widths)).flatten()
+}
+
 /// The first vertebra beside which the canal has opened, and how sure the one below it (or the
 /// highest, where the canal opens beyond it) is C2.
 fn canal_opens(vertebrae: &[Vertebra], canal: &Canal) -> (Option<usize>, f64) {
-    let widths = |at: &Vertebra, from_mm: f64, to_mm: f64| {
-        let widths: Vec<f64> = canal
-            .sections
-            .iter()
-            .filter(|section| {
-                let up = (section.frame.origin - at.centroid).dot(section.frame.up);
-                up >= from_mm && up <= to_mm
-            })
-            .filter_map(|section| Some(section.left?.mm() + section.right?.mm()))
-            .collect();
-        (widths.len() >= 3).then(|| median(widths)).flatten()
-    };
+    let widths = |at: &Vertebra, from_mm, to_mm| canal_width(canal, at, from_mm, to_mm);
     let n = vertebrae.len();
     let usual = |above: usize| -> Option<f64> {
         let below = vertebrae.get(above.checked_sub(3)?..above)?;
@@ -323,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn places_too_close_to_be_neighbours_at_the_lower_end_are_taken_off() {
+    fn places_too_close_to_be_neighbours_at_an_end_are_taken_off() {
         let chain = |steps: &[f64]| -> Vec<Vertebra> {
             let mut z = 0.0;
             let above = steps.iter().map(|step| {
@@ -333,8 +357,12 @@ mod tests {
             std::iter::once(at(0.0, 0.0)).chain(above).collect()
         };
         let mut strays = chain(&[18.0, 9.0, 38.0, 37.0, 36.0]);
-        let problem = trim_strays(&mut strays).unwrap();
-        assert_eq!((strays.len(), problem.numbers["to_z_mm"]), (4, 18.0));
+        let problems = trim_strays(&mut strays);
+        assert_eq!((strays.len(), problems[0].numbers["to_z_mm"]), (4, 18.0));
+        // Under the skull it is the upper end, in a short chain, too.
+        let mut strays = chain(&[19.0, 18.0, 17.0, 11.0]);
+        let problems = trim_strays(&mut strays);
+        assert_eq!((strays.len(), problems[0].numbers["from_z_mm"]), (4, 65.0));
         // S3, S2, S1, L5, L4; a worn neck; a body missed above the lowest two; a collapsed one.
         for steps in [
             [22.0, 25.0, 36.0, 37.0],
@@ -342,7 +370,7 @@ mod tests {
             [30.0, 66.0, 32.0, 32.0],
             [18.0, 18.0, 36.0, 37.0],
         ] {
-            assert!(trim_strays(&mut chain(&steps)).is_none(), "{steps:?}");
+            assert!(trim_strays(&mut chain(&steps)).is_empty(), "{steps:?}");
         }
     }
 
@@ -377,6 +405,17 @@ mod tests {
         let (ends, _) = trim_ends(&mut chain, Some(&opening), &Joints::default());
         assert_eq!(chain.len(), 5);
         assert!(ends.c2.is_some_and(|score| score > 0.9));
+    }
+
+    #[test]
+    fn a_short_step_beside_a_narrow_canal_is_a_worn_neck_and_no_dens() {
+        let chain: Vec<Vertebra> = [0.0, 20.0, 40.0, 60.0, 75.0, 90.0].map(|z| at(0.0, z)).into();
+        let kept = |width: f64| {
+            let mut chain = chain.clone();
+            trim_ends(&mut chain, Some(&canal(|_| width, 110)), &Joints::default());
+            chain.len()
+        };
+        assert_eq!((kept(22.0), kept(26.0)), (6, 4));
     }
 
     #[test]

@@ -104,7 +104,7 @@ pub fn find_with(
     let straight = straightened::Straightened::new(volume, &line.frames);
     let signals = signals::signals(&straight);
     let discs = disc_evidence::disc_evidence(&signals);
-    let segments = rhythm::rhythm(&signals, &discs, parameters);
+    let segments = rhythm::rhythm(&signals, &discs, &line.symmetry, parameters);
     if let Some(trace) = trace {
         *trace = Trace::of(&line, &signals, &discs, &segments);
     }

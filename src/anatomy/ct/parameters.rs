@@ -62,6 +62,9 @@ pub struct Parameters {
     pub inside_penalty: f64,
     /// What one vertebra must gain: the knob between recall and false vertebrae.
     pub gain_threshold: f64,
+    /// What a vertebra needs to gain less where left and right are alike (mirror correlation 0.85 and
+    /// more; nothing less at 0.6): there is a spine there, seen or not.
+    pub symmetric_bonus: f64,
     /// Cost of a change of spacing between neighbours by a factor of e^0.18.
     pub change_cost: f64,
     /// Cost of a spacing that the size of the body does not explain, at e^0.4.
@@ -106,6 +109,7 @@ impl Default for Parameters {
             pedicle_weight: 0.8,
             inside_penalty: 0.35,
             gain_threshold: 0.5,
+            symmetric_bonus: 0.1,
             change_cost: 0.25,
             size_weight: 0.25,
             size_cost_limit: 0.4,

@@ -52,8 +52,16 @@ struct Fit {
     visible: f64,
 }
 
-/// Places the vertebrae, from feet to head.
-pub fn rhythm(signals: &Signals, discs: &DiscEvidence, parameters: &Parameters) -> Vec<Segment> {
+/// Mirror correlation from which the bonus for a symmetric stretch begins, and at which it is whole.
+const SYMMETRIC: (f64, f64) = (0.6, 0.85);
+
+/// Places the vertebrae, from feet to head. `symmetry` is the mirror correlation along the line.
+pub fn rhythm(
+    signals: &Signals,
+    discs: &DiscEvidence,
+    symmetry: &[f64],
+    parameters: &Parameters,
+) -> Vec<Segment> {
     let n = discs.in_view.len();
     let places = n + 2 * GREATEST_SPACING;
     let cosines: Vec<Vec<[f64; PEDICLE_SHIFTS_MM.len()]>> = (0..SPACINGS)
@@ -96,9 +104,11 @@ pub fn rhythm(signals: &Signals, discs: &DiscEvidence, parameters: &Parameters) 
             let middle = (b as f64 - GREATEST_SPACING as f64 + h as f64 / 2.0)
                 .clamp(0.0, n as f64 - 1.0) as usize;
             let unlike = (libm::log(h as f64 / size[middle].max(1.0)).abs() - 0.2).max(0.0) / 0.2;
+            let symmetric = symmetric_share(symmetry, b, b + h);
             let gain = discs + parameters.pedicle_weight * fit.pedicle
                 - parameters.inside_penalty * fit.inside
                 - parameters.gain_threshold
+                + parameters.symmetric_bonus * symmetric
                 - (parameters.size_weight * unlike * unlike).min(parameters.size_cost_limit);
             gains[b][hi] = gain * (0.4 + 0.6 * fit.visible);
             visible[b][hi] = fit.visible;
@@ -132,6 +142,14 @@ pub fn rhythm(signals: &Signals, discs: &DiscEvidence, parameters: &Parameters) 
             }
         })
         .collect()
+}
+
+/// How symmetric the part in view between two places is, from 0 to 1.
+fn symmetric_share(symmetry: &[f64], low: usize, high: usize) -> f64 {
+    let from = low.saturating_sub(GREATEST_SPACING).min(symmetry.len());
+    let to = high.saturating_sub(GREATEST_SPACING).clamp(from, symmetry.len());
+    let mean = symmetry[from..to].iter().sum::<f64>() / (to - from).max(1) as f64;
+    ((mean - SYMMETRIC.0) / (SYMMETRIC.1 - SYMMETRIC.0)).clamp(0.0, 1.0)
 }
 
 /// How well the pedicles fit one (lower disc place, spacing); `None` where too little is in view.
@@ -270,7 +288,8 @@ mod tests {
     #[test]
     fn a_regular_rhythm_is_counted_disc_by_disc() {
         let (signals, discs) = regular(150);
-        let found = rhythm(&signals, &discs, &Parameters::default());
+        let found =
+            rhythm(&signals, &discs, &vec![0.8; signals.pedicle.len()], &Parameters::default());
         let whole: Vec<_> = found.iter().filter(|s| s.fraction_in_view == 1.0).collect();
         assert_eq!(whole.len(), 4, "{found:?}");
         for segment in whole {
@@ -279,9 +298,27 @@ mod tests {
     }
 
     #[test]
+    fn a_symmetric_stretch_needs_less_evidence_than_one_that_is_not() {
+        let (mut signals, mut discs) = regular(150);
+        for value in &mut signals.pedicle {
+            *value *= 0.38;
+        }
+        for strength in discs.strength.iter_mut().flatten() {
+            *strength *= 0.15;
+        }
+        let found = |symmetry: f64| {
+            rhythm(&signals, &discs, &[symmetry; 150], &Parameters::default()).len()
+        };
+        assert!(found(0.5) < found(0.9), "{} and {}", found(0.5), found(0.9));
+    }
+
+    #[test]
     fn nothing_in_view_gives_no_vertebra() {
         let (signals, mut discs) = regular(60);
         discs.in_view = vec![false; 60];
-        assert!(rhythm(&signals, &discs, &Parameters::default()).is_empty());
+        assert!(
+            rhythm(&signals, &discs, &vec![0.8; signals.pedicle.len()], &Parameters::default())
+                .is_empty()
+        );
     }
 }

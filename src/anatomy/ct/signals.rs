@@ -72,8 +72,13 @@ fn filled(profile: &[f64], width: usize, default: f64) -> Vec<f64> {
     gaussian_profile(&median_profile(&whole, width), 5.0, Boundary::Nearest)
 }
 
-/// Distance at which bone ends: the split between `from` and `to` that maximises the mean inside
-/// less the mean of the next `beyond` values, with a preference for the farther one.
+/// Depth in which the cortex of a body lies, blurred, mm.
+const CORTEX_MM: usize = 6;
+
+/// Distance at which bone ends: the split between `from` and `to` with the greatest step from what is
+/// inside to the mean of the next `beyond` values, in units of its standard error (the change point of
+/// greatest likelihood). Inside counts half as a whole and half as its last stretch, so that a cortex
+/// tells the edge of a body whose marrow is darker than muscle.
 fn edge(profile: &[f64], from: usize, to: usize, beyond: usize) -> Option<f64> {
     let mut sums = Vec::with_capacity(profile.len() + 1);
     let mut sum = 0.0;
@@ -82,12 +87,13 @@ fn edge(profile: &[f64], from: usize, to: usize, beyond: usize) -> Option<f64> {
         sum += if value.is_finite() { *value } else { 0.0 };
         sums.push(sum);
     }
+    let mean = |from: usize, to: usize| (sums[to] - sums[from]) / (to - from) as f64;
     let to = to.min(profile.len().saturating_sub(beyond));
     let mut best: Option<(f64, usize)> = None;
     for d in from..to {
-        let inside = sums[d] / d as f64;
-        let outside = (sums[d + beyond] - sums[d]) / beyond as f64;
-        let value = (inside - outside) * libm::sqrt(d as f64);
+        let inside = 0.5 * (mean(0, d) + mean(d.saturating_sub(CORTEX_MM), d));
+        let counts = (d * beyond) as f64 / (d + beyond) as f64;
+        let value = (inside - mean(d, d + beyond)) * libm::sqrt(counts);
         if best.is_none_or(|(top, _)| value > top) {
             best = Some((value, d));
         }
@@ -339,6 +345,19 @@ mod tests {
             })
             .collect();
         Straightened::new(&Volume { grid, voxels, validity: Validity::default() }, &frames)
+    }
+
+    #[test]
+    fn bone_ends_at_its_cortex_whether_marrow_is_bright_or_dark_and_not_at_what_follows() {
+        let profile = |pieces: &[(f64, usize)]| -> Vec<f64> {
+            pieces.iter().flat_map(|&(value, mm)| std::iter::repeat_n(value, mm)).collect()
+        };
+        let depth = |pieces: &[(f64, usize)]| edge(&profile(pieces), 11, 42, 8).unwrap();
+        // A neck: bone, the muscle and gullet before it, the windpipe.
+        assert_eq!(depth(&[(0.8, 20), (0.12, 12), (0.0, 30)]), 20.0);
+        // Fat marrow between two cortices, muscle before it.
+        let dark = depth(&[(0.5, 3), (0.05, 24), (0.5, 3), (0.1, 32)]);
+        assert!((dark - 30.0).abs() <= 4.0, "{dark}");
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //! # Method
 //! Beside a lumbar body lies the psoas, the transverse process runs behind it. Beside S1 the ala
 //! goes on at the height and depth of the body to the joint with the ilium, its front cortex
-//! dense even where its marrow is fat. In the body's own plane the share of columns (28 to 50 mm
-//! to a side) that meet bone beside the body tells the two apart.
+//! dense even where its marrow is fat. In the body's own plane the share of columns (30 to 50 mm
+//! to a side) that meet bone beside the body tells the two apart. Between a lumbar body and a kidney
+//! bright with contrast medium lies the psoas: bone that does not reach the body does not join it.
 
 use super::column::Column;
 use crate::anatomy::ct::coarse::Coarse;
@@ -17,6 +18,12 @@ use crate::units::Share;
 /// the joint with the ilium.
 const FROM_MM: i32 = 30;
 const TO_MM: i32 = 50;
+/// Where the ala begins, mm from the midline, and the widest stretch without bone from there to the
+/// joint: the psoas is 15 mm wide and more beside L2, a joint space 4.
+const ALA_FROM_MM: i32 = 22;
+const WIDEST_GAP_MM: i32 = 8;
+/// What a side with a wider one counts at most: neither joined nor free.
+const NOT_REACHED: f64 = 0.5;
 /// Window in front of and behind the body's centre in which the ala lies, mm. The transverse
 /// process of L5 leaves it about 33 mm from the midline.
 const BEHIND_MM: i32 = -8;
@@ -49,8 +56,8 @@ pub fn beside(coarse: &Coarse, frame: &Frame, left: bool) -> Option<Beside> {
         Some(coarse.hu.at(at.i, at.j, at.k)).filter(|&hu| hu > -1500.0)
     };
     let (mut seen, mut bone, mut columns) = (0u32, 0u32, 0u32);
-    for u in (FROM_MM..=TO_MM).step_by(2) {
-        columns += 1;
+    let (mut gap_mm, mut widest_gap_mm) = (0, 0);
+    for u in (ALA_FROM_MM..=TO_MM).step_by(2) {
         let mut densest: Option<f32> = None;
         for v in (BEHIND_MM..=AHEAD_MM).step_by(2) {
             for s in (-HALF_SLAB_MM..=HALF_SLAB_MM).step_by(2) {
@@ -59,8 +66,14 @@ pub fn beside(coarse: &Coarse, frame: &Frame, left: bool) -> Option<Beside> {
                 }
             }
         }
-        seen += u32::from(densest.is_some());
-        bone += u32::from(densest.is_some_and(|d| d > BONE_HU));
+        let is_bone = densest.is_some_and(|d| d > BONE_HU);
+        gap_mm = if is_bone { 0 } else { gap_mm + 2 };
+        widest_gap_mm = widest_gap_mm.max(gap_mm);
+        if u >= FROM_MM {
+            columns += 1;
+            seen += u32::from(densest.is_some());
+            bone += u32::from(is_bone);
+        }
     }
     if f64::from(seen) < LEAST_IN_VIEW * f64::from(columns) {
         return None;
@@ -68,7 +81,9 @@ pub fn beside(coarse: &Coarse, frame: &Frame, left: bool) -> Option<Beside> {
     let ilium = (ILIUM_MM.0..=ILIUM_MM.1)
         .step_by(2)
         .any(|u| (-40..=30).step_by(2).any(|v| hu(0, v, u).is_some_and(|value| value > ILIUM_HU)));
-    Some(Beside { joined: f64::from(bone) / f64::from(seen.max(1)), ilium })
+    let share = f64::from(bone) / f64::from(seen.max(1));
+    let reached = widest_gap_mm <= WIDEST_GAP_MM;
+    Some(Beside { joined: if reached { share } else { share.min(NOT_REACHED) }, ilium })
 }
 
 /// Both sides of one body: the share joined on the less joined side, and whether both ilia are in
@@ -182,7 +197,36 @@ const FREE: f64 = 0.4;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::anatomy::ct::coarse::made;
     use crate::anatomy::levels::LEAST_ANCHOR;
+    use crate::geometry::{LpsPoint, LpsVector};
+
+    /// What lies on the left of a body whose surroundings hold `hu` at a distance from the midline.
+    fn beside_a_body(hu: impl Fn(f64) -> i16) -> Beside {
+        let (_, coarse) = made([90, 70, 30], |x, _, _| hu(x.abs()));
+        let centre = LpsPoint::new(0.0, 0.0, 30.0);
+        let frame =
+            Frame::from_up_and_anterior(centre, LpsVector::HEAD, LpsVector::ANTERIOR).unwrap();
+        beside(&coarse, &frame, true).unwrap()
+    }
+
+    #[test]
+    fn an_ala_joins_the_body_and_a_bright_kidney_behind_the_psoas_does_not() {
+        let ala = beside_a_body(|x| match x {
+            0.0..44.0 => 260,
+            44.0..48.0 => 40,
+            48.0..70.0 => 420,
+            _ => 40,
+        });
+        assert!(ala.joined >= LEAST_JOINED && ala.ilium, "{ala:?}");
+        let kidney = beside_a_body(|x| match x {
+            0.0..21.0 => 260,
+            33.0..70.0 => 280,
+            _ => 40,
+        });
+        assert!(kidney.ilium && kidney.joined < LEAST_JOINED, "{kidney:?}");
+        assert!(kidney.joined >= FREE, "nor is it seen to be free: {kidney:?}");
+    }
 
     #[test]
     fn a_joined_body_names_where_it_is_the_lowest_and_the_one_above_is_free() {
