@@ -11,7 +11,8 @@
 //! # When a level is named
 //! Only with an anchor of at least [`LEAST_ANCHOR`], only when the marginal is at least
 //! [`LEAST_MARGINAL`], and never where two anchors contradict each other: such a stretch keeps its
-//! candidates and says so. A single anchor that ribs, sizes and distances outvote names nothing either. Beyond an anchor the count is carried over vertebrae of at least
+//! candidates and says so. A single anchor that ribs, sizes and distances outvote names nothing either.
+//! Necks are named by C2, chest and loins by ribs and sacrum: no count from one side alone goes over the border. Beyond an anchor the count is carried over vertebrae of at least
 //! [`Vertebra::SURE`] confidence, no farther. A single anchor names with the level above and below kept as candidates.
 //!
 //! # What is listed
@@ -240,6 +241,7 @@ pub fn name_levels(chain: &[Link], anchors: &[Anchor]) -> ChainLevels {
             level_of(best)
                 .filter(|level| !matches!(level, Level::L6 | Level::T13))
                 .filter(|_| support != Support::None && support != Support::Contradicted)
+                .filter(|level| is_own_side(*level, &strong))
                 .filter(|_| marginal[best] >= LEAST_MARGINAL)
                 .filter(|_| count_carries(chain, &strong, &agreement, at))
         })
@@ -272,6 +274,13 @@ pub fn name_levels(chain: &[Link], anchors: &[Anchor]) -> ChainLevels {
         .collect();
     let problems = problems(&strong, &anchors, &agreement, &levels);
     ChainLevels { levels, candidates, problems }
+}
+
+/// Whether an anchor lies on a level's own side of the border of neck and chest. Where both meet, and in worn
+/// necks, three places were found for four bodies more than once: no count from one side alone is safe there.
+fn is_own_side(level: Level, strong: &[&Anchor]) -> bool {
+    let is_cervical = |level: Level| level.section() == SpineSection::Cervical;
+    strong.iter().any(|anchor| is_cervical(anchor.kind.level()) == is_cervical(level))
 }
 
 /// Whether the likeliest level of an anchor's vertebra is the anchor's own; beyond the chain nothing speaks
@@ -676,7 +685,7 @@ fn problems(
                 ProblemCode::LevelCountBroken,
                 Severity::Warning,
                 format!(
-                    "{unnamed} of {} vertebrae are not named: between them and the anchor the distances do not tell how many there are",
+                    "{unnamed} of {} vertebrae are not named: between them and the anchor the count is not safe (a distance that may hold one or two, an unsure vertebra, or the border of neck and chest)",
                     levels.len()
                 ),
             )

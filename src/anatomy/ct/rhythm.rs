@@ -88,6 +88,8 @@ pub fn rhythm(
         let s = place.checked_sub(GREATEST_SPACING)?;
         discs.strength[limit].get(s).copied().filter(|v| v.is_finite())
     };
+    let bonus =
+        |b: usize, h: usize| parameters.symmetric_bonus * symmetric_share(symmetry, b, b + h);
     let mut gains = vec![[f64::NEG_INFINITY; SPACINGS]; places];
     let mut visible = vec![[0.0f64; SPACINGS]; places];
     for b in 0..places {
@@ -104,11 +106,10 @@ pub fn rhythm(
             let middle = (b as f64 - GREATEST_SPACING as f64 + h as f64 / 2.0)
                 .clamp(0.0, n as f64 - 1.0) as usize;
             let unlike = (libm::log(h as f64 / size[middle].max(1.0)).abs() - 0.2).max(0.0) / 0.2;
-            let symmetric = symmetric_share(symmetry, b, b + h);
             let gain = discs + parameters.pedicle_weight * fit.pedicle
                 - parameters.inside_penalty * fit.inside
                 - parameters.gain_threshold
-                + parameters.symmetric_bonus * symmetric
+                + bonus(b, h)
                 - (parameters.size_weight * unlike * unlike).min(parameters.size_cost_limit);
             gains[b][hi] = gain * (0.4 + 0.6 * fit.visible);
             visible[b][hi] = fit.visible;
@@ -137,7 +138,8 @@ pub fn rhythm(
                 disc_low: disc_at(limit, b),
                 disc_high: disc_at(limit, b + h),
                 score: gains[b][hi],
-                margin: sum - best_chain(&gains, &change, Some((b, h))).0,
+                // The bonus is no evidence for this one.
+                margin: sum - best_chain(&gains, &change, Some((b, h))).0 - bonus(b, h),
                 fraction_in_view: visible[b][hi],
             }
         })
