@@ -58,6 +58,19 @@ const RING_MM: f64 = 25.0;
 /// Takes off what hangs at an end of the column where the line has left the canal (a sacrum whose canal is
 /// not seen, the skull), and says so: two places there lie closer than any neighbours.
 pub fn trim_strays(vertebrae: &mut Vec<Vertebra>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    // A sacrum may hold a long row of them.
+    loop {
+        let more = trim_strays_once(vertebrae);
+        if more.is_empty() {
+            return problems;
+        }
+        problems.extend(more);
+    }
+}
+
+/// Those in reach of the ends.
+fn trim_strays_once(vertebrae: &mut Vec<Vertebra>) -> Vec<Problem> {
     let steps: Vec<f64> =
         vertebrae.windows(2).map(|pair| pair[0].centroid.distance(pair[1].centroid)).collect();
     // Each end has the half of the chain that is nearer to it.
@@ -363,6 +376,10 @@ mod tests {
         let mut strays = chain(&[19.0, 18.0, 17.0, 11.0]);
         let problems = trim_strays(&mut strays);
         assert_eq!((strays.len(), problems[0].numbers["from_z_mm"]), (4, 65.0));
+        // A row of them in a sacrum whose canal is not seen.
+        let mut strays = chain(&[11.0, 10.0, 10.0, 10.0, 10.0, 10.0, 31.0, 36.0, 37.0, 38.0]);
+        trim_strays(&mut strays);
+        assert_eq!(strays.len(), 5);
         // S3, S2, S1, L5, L4; a worn neck; a body missed above the lowest two; a collapsed one.
         for steps in [
             [22.0, 25.0, 36.0, 37.0],
