@@ -19,8 +19,6 @@ const EDGE_ERROR_OF_VOXEL: f64 = 0.2;
 const LEAST_EXTENT_MM: f64 = 1.0;
 /// Error of an endplate that is only seen as one band with its neighbour: half of a thin disc, mm.
 const BAND_ERROR_MM: f64 = 1.5;
-/// What such an endplate counts: it was seen, but not its place within the band.
-const BAND_SHARE: f64 = 0.5;
 /// Scatter of one place of the side wall (spurs, vessels), mm.
 const WALL_SCATTER_MM: f64 = 0.5;
 /// How far the profile across an endplate reaches into the body and out of it, mm.
@@ -344,11 +342,7 @@ impl Pass {
             lower: plate(&old.lower),
             in_view_s: (old.in_view_s.0 - d.s, old.in_view_s.1 - d.s),
         };
-        let share = |plate: &Endplate, expected: &ExpectedPlate| {
-            if expected.is_band() { BAND_SHARE } else { plate.seen_share }
-        };
-        let plates =
-            f64::midpoint(share(&self.lower, &expected.lower), share(&self.upper, &expected.upper));
+        let plates = f64::midpoint(self.lower.seen_share, self.upper.seen_share);
         let confidence = Share::new(0.5 * self.outlines.seen_share + 0.5 * plates);
         let errors = self.errors(volume, &frame, expected);
         let measurements = Some(BodyMeasurements::of(&frame, &surface, &errors));
