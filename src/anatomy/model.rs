@@ -298,8 +298,7 @@ impl Vertebra {
         has_two_endplates
             && self.confidence.get() >= Self::SURE
             && self.body.as_ref().is_some_and(|body| {
-                body.confidence.get() >= VertebralBody::SURE_OUTLINE
-                    && body.measurements.is_none_or(|sizes| sizes.height_middle.is_some())
+                body.confidence.get() >= VertebralBody::SURE_OUTLINE && body.both_endplates_seen()
             })
     }
 }
@@ -308,6 +307,12 @@ impl VertebralBody {
     /// Confidence from which an outline is sure: below it outlines ran into discs and
     /// ossifications.
     pub const SURE_OUTLINE: f64 = 0.5;
+
+    /// Whether both endplates were seen where the body was measured (not in a body cut by the field); what was
+    /// only expected may lie in the disc or the neighbour. Imported masks are not measured.
+    pub fn both_endplates_seen(&self) -> bool {
+        self.measurements.is_none_or(|sizes| sizes.height_middle.is_some())
+    }
 }
 
 /// The cut-out body of a vertebra.

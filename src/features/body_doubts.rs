@@ -47,7 +47,10 @@ pub(super) fn measurable_body(
         return Err(Reason::AnatomyUncertain);
     }
     let body = vertebra.body.as_ref().ok_or(Reason::OutlineUncertain)?;
-    if body.confidence.get() < least.outline_confidence {
+    // The other end of a body cut by the field is not missed: it is known to be out of view.
+    let cut = vertebra.problems.iter().any(|p| p.code == ProblemCode::VertebraCutByField);
+    let ends_seen = cut || body.both_endplates_seen();
+    if body.confidence.get() < least.outline_confidence || !ends_seen {
         return Err(Reason::OutlineUncertain);
     }
     let mut body = body.clone();
@@ -105,7 +108,9 @@ fn section_refused(vertebra: &Vertebra) -> Option<Reason> {
 mod tests {
     use super::*;
     use crate::anatomy::EndplateSurface;
+    use crate::anatomy::{BodyMeasurements, SurfaceErrors};
     use crate::features::synthetic::spine;
+    use crate::problem::{Problem, Severity};
     use crate::terms::Level;
 
     const LEAST: Least =
@@ -141,6 +146,23 @@ mod tests {
         assert_eq!(reason(0), Some(Reason::AnatomyUncertain));
         assert_eq!(reason(1), Some(Reason::OutlineUncertain));
         assert_eq!(reason(2), Some(Reason::SpineNotFound));
+    }
+
+    #[test]
+    fn a_body_without_a_seen_endplate_is_refused_unless_the_field_ends_there() {
+        let mut spine = spine(1, 3.0, |_, _| 0.0);
+        let vertebra = &mut spine.anatomy.vertebrae[0];
+        let body = vertebra.body.as_mut().unwrap();
+        let errors = SurfaceErrors { upper: None, lower: Some(0.5), wall: Some(0.5) };
+        body.measurements = Some(BodyMeasurements::of(&body.frame, &body.surface, &errors));
+        let reason = |anatomy: &Anatomy| measurable_body(anatomy, 0, &LEAST).err();
+        assert_eq!(reason(&spine.anatomy), Some(Reason::OutlineUncertain));
+        spine.anatomy.vertebrae[0].problems.push(Problem::new(
+            ProblemCode::VertebraCutByField,
+            Severity::Note,
+            String::new(),
+        ));
+        assert_eq!(reason(&spine.anatomy), None);
     }
 
     #[test]
