@@ -31,6 +31,11 @@ use osteoflag::kernels::{Array3, BitMask};
 use raw_volume::{body_labels, load};
 use serde_json::{Value, json};
 
+/// As the command has it: this is what timings are taken of.
+#[cfg(feature = "cli")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn point(p: LpsPoint) -> Value {
     json!([p.x(), p.y(), p.z()])
 }
@@ -49,6 +54,10 @@ fn describe(name: &str, anatomy: &Anatomy, seconds: f64) -> Value {
                 "confidence": v.confidence,
                 "up": v.body.as_ref().map(|body| [body.frame.up.x(), body.frame.up.y(), body.frame.up.z()]),
                 "body_confidence": v.body.as_ref().map(|body| body.confidence),
+                "outline_is_sure": v.outline_is_sure(),
+                "sizes_mm": v.body.as_ref().and_then(|body| body.measurements).map(|sizes| {
+                    [sizes.height_middle, sizes.depth, sizes.width].map(|size| size.map(|size| size.length.mm()))
+                }),
                 "problems": v.problems.iter().map(|p| p.code).collect::<Vec<_>>(),
             })
         })

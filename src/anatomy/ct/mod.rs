@@ -30,6 +30,7 @@ mod metal;
 mod outline;
 mod parameters;
 mod patient;
+mod plausible;
 mod rhythm;
 mod ribs;
 mod sampling;

@@ -44,7 +44,7 @@ pub struct SpineLine {
     /// The stretch that was followed through the canal map and found symmetric; beyond it the
     /// line is drawn out straight.
     pub followed: std::ops::Range<usize>,
-    /// Median turn of the patient's front towards the left, radians.
+    /// Median turn of the patient's front towards the left where it is most symmetric, radians.
     pub turn: f64,
     /// What it rests on.
     pub proof: Proof,
@@ -361,7 +361,7 @@ fn settled(
     let turn: Vec<f64> = (from..to)
         .map(|s| found.turn[s.clamp(symmetric.start, symmetric.end.max(1) - 1)])
         .collect();
-    let turned = median(symmetric.clone().map(|s| found.turn[s])).unwrap_or(0.0);
+    let turned = clearest_turn(found, symmetric.clone());
     // The front of the standing frame, turned from anterior towards the left.
     let front_turn = libm::atan2(front.x(), -front.y());
     SpineLine {
@@ -371,6 +371,14 @@ fn settled(
         turn: front_turn + turned,
         proof,
     }
+}
+
+/// Median turn of the more symmetric half of a stretch, radians: where the patient lies turned by more than the
+/// search reaches, the rest ends on some lesser plane with any turn.
+fn clearest_turn(found: &Symmetry, stretch: std::ops::Range<usize>) -> f64 {
+    let least = median(found.correlation[stretch.clone()].iter().copied()).unwrap_or(-1.0);
+    let clearest = stretch.filter(|&s| found.correlation[s] >= least);
+    median(clearest.map(|s| found.turn[s])).unwrap_or(0.0)
 }
 
 /// Median distance from the path to the last tissue in front, mm; `None` where the field ends
@@ -397,4 +405,54 @@ fn skin_ahead_mm(coarse: &Coarse, path: &CanalPath) -> Option<f64> {
         }
     }
     (found.len() >= 3).then(|| median(found)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anatomy::ct::coarse::made;
+
+    /// A column with its canal, the canal's middle at the origin.
+    fn is_column(x: f64, y: f64) -> bool {
+        let ring = (8.0..13.0).contains(&libm::hypot(x, y));
+        let body = libm::hypot(x, y + 24.0) < 16.0;
+        let process = x.abs() < 4.0 && (12.0..30.0).contains(&y);
+        ring || body || process
+    }
+
+    /// What is said of a patient of 340 by 180 mm with a column at each of these x, mm.
+    fn searched(columns: &[f64]) -> Result<SpineLine, Refusal> {
+        let (_, coarse) = made([190, 110, 60], |x, y, _| {
+            if libm::hypot(x / 170.0, y / 90.0) > 1.0 {
+                -1000
+            } else if columns.iter().any(|at| is_column(x - at, y - 20.0)) {
+                400
+            } else {
+                40
+            }
+        });
+        search(&coarse, &Parameters::default())
+    }
+
+    #[test]
+    fn of_two_columns_that_mirror_each_other_none_is_the_spine() {
+        assert!(searched(&[0.0]).is_ok());
+        assert!(searched(&[85.0]).is_ok());
+        assert!(matches!(searched(&[-85.0, 85.0]), Err(Refusal::HasTwin { .. })));
+    }
+
+    #[test]
+    fn the_turn_is_that_of_the_stretch_whose_plane_is_clear() {
+        let clear = |s: usize| s < 40;
+        let found = Symmetry {
+            correlation: (0..100)
+                .map(|s| if clear(s) { 0.8 } else { 0.55 + 1e-4 * s as f64 })
+                .collect(),
+            shift_mm: vec![0.0; 100],
+            turn: (0..100).map(|s| if clear(s) { -0.4 } else { 0.1 }).collect(),
+            roll: vec![0.0; 100],
+        };
+        assert_eq!(clearest_turn(&found, 0..100), -0.4);
+        assert_eq!(clearest_turn(&found, 50..100), 0.1);
+    }
 }

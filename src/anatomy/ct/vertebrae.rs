@@ -8,12 +8,13 @@ use super::body::{Expected, ExpectedPlate, cut_out};
 use super::disc_evidence::{DiscEvidence, TILTS_DEGREES, limit_for_spacing};
 use super::disc_space::{DiscSpace, Evidence, ExpectedDisc, best_chain, disc_spaces};
 use super::parameters::Parameters;
+use super::plausible::{doubt_implausible_bodies, doubted, is_slip};
 use super::rhythm::Segment;
 use super::signals::Signals;
 use super::spine_line::SpineLine;
-use crate::anatomy::model::{Disc, Vertebra, VertebraId, VertebralBody};
+use crate::anatomy::model::{Disc, Vertebra, VertebraId};
 use crate::anatomy::surface::EndplateSurface;
-use crate::geometry::{Frame, LocalPoint, LpsPoint};
+use crate::geometry::{Frame, LpsPoint};
 use crate::kernels::median;
 use crate::problem::{Problem, ProblemCode, Severity};
 use crate::units::{Millimetres, Share};
@@ -30,8 +31,6 @@ const REACH_INTO_BODY_MM: f64 = 7.0;
 const REACH_HOLLOW_MM: f64 = 4.0;
 /// Height of a body over the distance of its discs.
 const BODY_OF_SPACING: f64 = 0.78;
-/// Least distance of two endplates, mm; narrower discs are not told apart from none.
-const LEAST_DISC_MM: f64 = 1.0;
 
 /// What the stages before have measured.
 pub struct Measured<'a> {
@@ -55,15 +54,16 @@ pub fn vertebrae(measured: &Measured<'_>, segments: &[Segment]) -> Vec<Vertebra>
         return Vec::new();
     };
     let spaces = spaces_by_place(measured, segments);
-    let mut found: Vec<Vertebra> = segments
+    let (mut found, spacings_mm): (Vec<Vertebra>, Vec<f64>) = segments
         .par_iter()
         .filter_map(|segment| {
             let at = |place: i64| spaces.get(&place).copied();
             let spaces = (at(segment.low), at(segment.high));
-            vertebra(measured, segment, spaces, (first as f64, last as f64))
+            let vertebra = vertebra(measured, segment, spaces, (first as f64, last as f64))?;
+            Some((vertebra, (segment.high - segment.low) as f64))
         })
-        .collect();
-    doubt_touching_bodies(&mut found);
+        .unzip();
+    doubt_implausible_bodies(&mut found, &spacings_mm);
     found
 }
 
@@ -108,30 +108,6 @@ fn spaces_by_place(measured: &Measured<'_>, segments: &[Segment]) -> BTreeMap<i6
 pub fn number(vertebrae: &mut [Vertebra]) {
     for (at, vertebra) in vertebrae.iter_mut().enumerate() {
         vertebra.id = VertebraId(format!("v{}", at + 1));
-    }
-}
-
-/// Neighbours whose endplates touch or cross were not told apart: one of them has taken the disc.
-fn doubt_touching_bodies(vertebrae: &mut [Vertebra]) {
-    let gaps: Vec<Option<f64>> = vertebrae
-        .windows(2)
-        .map(|pair| {
-            let (low, high) = (pair[0].body.as_ref()?, pair[1].body.as_ref()?);
-            let plate =
-                |body: &VertebralBody, s: f64| body.frame.to_lps(LocalPoint { s, v: 0.0, u: 0.0 });
-            let top = plate(low, low.surface.upper.height(0.0, 0.0));
-            let bottom = plate(high, high.surface.lower.height(0.0, 0.0));
-            Some((bottom - top).dot(low.frame.up))
-        })
-        .collect();
-    for (n, gap) in gaps.into_iter().enumerate() {
-        if gap.is_some_and(|mm| mm < LEAST_DISC_MM) {
-            for vertebra in &mut vertebrae[n..=n + 1] {
-                if let Some(body) = &mut vertebra.body {
-                    body.confidence = Share::new(body.confidence.get() * 0.6);
-                }
-            }
-        }
     }
 }
 
@@ -187,8 +163,16 @@ fn vertebra(
     };
     let seen = |space: Option<DiscSpace>| space.filter(|s| s.evidence != Evidence::Rhythm);
     let body = with_seen_plates(&expected, seen(space_below), seen(space_above), (first, last), at)
-        .and_then(|expected| cut_out(measured.volume, &expected))
-        .or_else(|| cut_out(measured.volume, &expected));
+        .and_then(|expected| cut_out(measured.volume, &expected));
+    let spacing_mm = (segment.high - segment.low) as f64;
+    let body = match body {
+        // What was taken for its endplates is not: its place is the rhythm's, and nobody measures it.
+        Some(slip) if is_slip(&slip, spacing_mm) => {
+            cut_out(measured.volume, &expected).or(Some(slip)).map(doubted)
+        }
+        None => cut_out(measured.volume, &expected),
+        some => some,
+    };
     let centroid = body.as_ref().map_or(expected_centre, |body| body.frame.origin);
     let fraction_in_view = Share::new(segment.fraction_in_view);
     let mut problems = Vec::new();
