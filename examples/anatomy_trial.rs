@@ -31,11 +31,6 @@ use osteoflag::kernels::{Array3, BitMask};
 use raw_volume::{body_labels, load};
 use serde_json::{Value, json};
 
-/// As the command has it: this is what timings are taken of.
-#[cfg(feature = "cli")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn point(p: LpsPoint) -> Value {
     json!([p.x(), p.y(), p.z()])
 }
