@@ -29,6 +29,11 @@ pub fn not_found(refusal: Refusal) -> Problem {
         Refusal::NotASpine { from_z_mm, to_z_mm } => {
             stretch(from_z_mm, to_z_mm, "has no left-right symmetric bone about it")
         }
+        Refusal::Aslant { from_z_mm, to_z_mm } => stretch(
+            from_z_mm,
+            to_z_mm,
+            "runs across the patient, as the shaft of a raised arm does",
+        ),
         Refusal::HasTwin { from_z_mm, to_z_mm } => stretch(
             from_z_mm,
             to_z_mm,

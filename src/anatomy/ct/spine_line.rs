@@ -31,6 +31,9 @@ const TRIES: usize = 3;
 /// where it is little symmetric (a curved spine): no other path was longer than 130 mm.
 const LONG_PATH_MM: f64 = 130.0;
 const LONGER_MM: f64 = 100.0;
+/// No spine runs farther off the long axis of the patient than this over its length, degrees: 40 at most where chests lie
+/// tilted by 20; the shaft of a raised arm, a tube of bone as well, 55 and 72.
+const MOST_ASLANT_DEGREES: f64 = 50.0;
 /// What that length counts as proof, and as mirror correlation.
 const LENGTH_PROOF: f64 = 0.5;
 const LENGTH_SYMMETRY: f64 = 0.08;
@@ -84,6 +87,13 @@ pub enum Refusal {
         /// See `from_z_mm`.
         to_z_mm: f64,
     },
+    /// A path was found, but it runs across the patient, as the shaft of a raised arm does.
+    Aslant {
+        /// Lowest and highest z of the path, mm.
+        from_z_mm: f64,
+        /// See `from_z_mm`.
+        to_z_mm: f64,
+    },
     /// A path was found, but it has a mirror image on the other side of the patient, as hips have.
     HasTwin {
         /// Lowest and highest z of the path, mm.
@@ -123,6 +133,9 @@ fn search(coarse: &Coarse, parameters: &Parameters) -> Result<SpineLine, Refusal
         let z = |v: Option<&[usize; 3]>| v.map_or(0.0, |v| coarse.place(v[0], v[1], v[2]).z());
         let (from_z_mm, to_z_mm) = (z(path.voxels.first()), z(path.voxels.last()));
         let refused = match proven(coarse, &path, n > 0, parameters) {
+            Some(line) if runs_aslant(&line.frames[line.followed.clone()]) => {
+                Refusal::Aslant { from_z_mm, to_z_mm }
+            }
             Some(line) if has_twin(coarse, &line.frames[line.followed.clone()]) => {
                 Refusal::HasTwin { from_z_mm, to_z_mm }
             }
@@ -138,6 +151,13 @@ fn search(coarse: &Coarse, parameters: &Parameters) -> Result<SpineLine, Refusal
         blank_around(&mut map, &path, coarse, 14.0);
     }
     Err(refusal)
+}
+
+/// Whether a line leads from end to end across the patient rather than along.
+fn runs_aslant(frames: &[Frame]) -> bool {
+    let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return false };
+    let across = last.origin - first.origin;
+    across.z().abs() < across.length() * libm::cos(MOST_ASLANT_DEGREES.to_radians())
 }
 
 /// The line sought again in a map that favours the plane of symmetry of a proven line: where the
@@ -439,6 +459,19 @@ mod tests {
         assert!(searched(&[0.0]).is_ok());
         assert!(searched(&[85.0]).is_ok());
         assert!(matches!(searched(&[-85.0, 85.0]), Err(Refusal::HasTwin { .. })));
+    }
+
+    #[test]
+    fn a_raised_arm_runs_aslant_and_a_steep_kyphosis_does_not() {
+        let line = |degrees: f64| -> Vec<Frame> {
+            let (c, sine) = (libm::cos(degrees.to_radians()), libm::sin(degrees.to_radians()));
+            let up = LpsVector::HEAD * c + LpsVector::ANTERIOR * sine;
+            let places: Vec<LpsPoint> =
+                (0..90).map(|n| LpsPoint::new(0.0, 0.0, 0.0) + up * f64::from(n)).collect();
+            frames(&places, LpsVector::ANTERIOR, &[])
+        };
+        assert!(runs_aslant(&line(55.0)) && runs_aslant(&line(-72.0)));
+        assert!(!runs_aslant(&line(45.0)) && !runs_aslant(&[]));
     }
 
     #[test]
