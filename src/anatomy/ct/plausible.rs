@@ -40,14 +40,27 @@ pub fn doubt_implausible_bodies(vertebrae: &mut [Vertebra], spacings_mm: &[f64])
     }
 }
 
+/// The body that was seen; where that is a slip the one at the rhythm's place, which nobody measures.
+pub fn unless_slip(
+    seen: Option<VertebralBody>,
+    spacing_mm: f64,
+    by_rhythm: impl FnOnce() -> Option<VertebralBody>,
+) -> Option<VertebralBody> {
+    match seen {
+        Some(slip) if is_slip(&slip, spacing_mm) => by_rhythm().or(Some(slip)).map(doubted),
+        None => by_rhythm(),
+        body => body,
+    }
+}
+
 /// The body with no more confidence than an outline has that cannot be right.
-pub fn doubted(mut body: VertebralBody) -> VertebralBody {
+fn doubted(mut body: VertebralBody) -> VertebralBody {
     body.confidence = Share::new(body.confidence.get().min(IMPLAUSIBLE));
     body
 }
 
 /// Whether it is too low for the distance of its discs: a disc with its endplates, or one endplate.
-pub fn is_slip(body: &VertebralBody, spacing_mm: f64) -> bool {
+fn is_slip(body: &VertebralBody, spacing_mm: f64) -> bool {
     let BodySurface { lower, upper, .. } = &body.surface;
     upper.height(0.0, 0.0) - lower.height(0.0, 0.0) < HEIGHT_OF_SPACING.0 * spacing_mm
 }
@@ -93,34 +106,38 @@ mod tests {
 
     const SPACING_MM: f64 = 25.0;
 
-    /// Round bodies (radius, lower and upper endplate, mm) 25 mm apart, and how sure their outlines are then.
-    fn confidences(bodies: &[(f32, f64, f64)]) -> Vec<f64> {
+    /// A round body (radius, lower and upper endplate, mm) about a height on the z axis.
+    fn round((radius, lower, upper): (f32, f64, f64), z: f64) -> VertebralBody {
         let errors = SurfaceErrors { upper: Some(0.5), lower: Some(0.5), wall: Some(0.5) };
+        let (up, anterior) = (LpsVector::HEAD, LpsVector::ANTERIOR);
+        let frame = Frame::from_up_and_anterior(LpsPoint::new(0.0, 0.0, z), up, anterior).unwrap();
+        let surface = BodySurface {
+            first_outline_s: -12.0,
+            outlines: vec![[radius; OUTLINE_DIRECTIONS]; 25],
+            upper: EndplateSurface::flat(upper),
+            lower: EndplateSurface::flat(lower),
+            in_view_s: (-20.0, 20.0),
+        };
+        let measurements = Some(BodyMeasurements::of(&frame, &surface, &errors));
+        VertebralBody { frame, surface, confidence: Share::new(0.9), measurements }
+    }
+
+    /// How sure the outlines of round bodies 25 mm apart are.
+    fn confidences(bodies: &[(f32, f64, f64)]) -> Vec<f64> {
         let mut vertebrae: Vec<Vertebra> = bodies
             .iter()
             .enumerate()
-            .map(|(n, &(radius, lower, upper))| {
-                let centroid = LpsPoint::new(0.0, 0.0, n as f64 * SPACING_MM);
-                let (up, anterior) = (LpsVector::HEAD, LpsVector::ANTERIOR);
-                let frame = Frame::from_up_and_anterior(centroid, up, anterior).unwrap();
-                let surface = BodySurface {
-                    first_outline_s: -12.0,
-                    outlines: vec![[radius; OUTLINE_DIRECTIONS]; 25],
-                    upper: EndplateSurface::flat(upper),
-                    lower: EndplateSurface::flat(lower),
-                    in_view_s: (-20.0, 20.0),
-                };
-                let measurements = Some(BodyMeasurements::of(&frame, &surface, &errors));
-                let confidence = Share::new(0.9);
+            .map(|(n, &sizes)| {
+                let body = round(sizes, n as f64 * SPACING_MM);
                 Vertebra {
                     id: VertebraId(String::new()),
                     level: None,
                     level_candidates: Vec::new(),
                     section_guess: None,
-                    centroid,
+                    centroid: body.frame.origin,
                     fraction_in_view: Share::new(1.0),
-                    confidence,
-                    body: Some(VertebralBody { frame, surface, confidence, measurements }),
+                    confidence: Share::new(0.9),
+                    body: Some(body),
                     disc_below: None,
                     disc_above: None,
                     problems: Vec::new(),
@@ -143,6 +160,20 @@ mod tests {
     fn a_slip_of_bone_and_a_body_with_a_disc_in_it_are_doubted() {
         assert_eq!(confidences(&[RIGHT, (14.0, -3.0, 3.0), RIGHT]), [0.9, 0.4, 0.9]);
         assert_eq!(confidences(&[RIGHT, (14.0, -12.0, 13.5), RIGHT]), [0.9, 0.4, 0.9]);
+    }
+
+    #[test]
+    fn a_slip_gives_way_to_the_place_of_the_rhythm_which_is_not_sure() {
+        let kept = |seen: Option<VertebralBody>, by_rhythm: Option<VertebralBody>| {
+            let body = unless_slip(seen, SPACING_MM, || by_rhythm)?;
+            Some((body.frame.origin.z(), body.confidence.get()))
+        };
+        let (right, slip) = (round(RIGHT, 1.0), round((14.0, -3.0, 3.0), 2.0));
+        let by_rhythm = Some(round(RIGHT, 3.0));
+        assert_eq!(kept(Some(right), by_rhythm.clone()), Some((1.0, 0.9)));
+        assert_eq!(kept(Some(slip.clone()), by_rhythm.clone()), Some((3.0, 0.4)));
+        assert_eq!(kept(Some(slip), None), Some((2.0, 0.4)));
+        assert_eq!(kept(None, by_rhythm), Some((3.0, 0.9)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::body::{Expected, ExpectedPlate, cut_out};
 use super::disc_evidence::{DiscEvidence, TILTS_DEGREES, limit_for_spacing};
 use super::disc_space::{DiscSpace, Evidence, ExpectedDisc, best_chain, disc_spaces};
 use super::parameters::Parameters;
-use super::plausible::{doubt_implausible_bodies, doubted, is_slip};
+use super::plausible::{doubt_implausible_bodies, unless_slip};
 use super::rhythm::Segment;
 use super::signals::Signals;
 use super::spine_line::SpineLine;
@@ -162,17 +162,11 @@ fn vertebra(
         to_back_mm: to_back,
     };
     let seen = |space: Option<DiscSpace>| space.filter(|s| s.evidence != Evidence::Rhythm);
-    let body = with_seen_plates(&expected, seen(space_below), seen(space_above), (first, last), at)
-        .and_then(|expected| cut_out(measured.volume, &expected));
+    let seen_body =
+        with_seen_plates(&expected, seen(space_below), seen(space_above), (first, last), at)
+            .and_then(|expected| cut_out(measured.volume, &expected));
     let spacing_mm = (segment.high - segment.low) as f64;
-    let body = match body {
-        // What was taken for its endplates is not: its place is the rhythm's, and nobody measures it.
-        Some(slip) if is_slip(&slip, spacing_mm) => {
-            cut_out(measured.volume, &expected).or(Some(slip)).map(doubted)
-        }
-        None => cut_out(measured.volume, &expected),
-        some => some,
-    };
+    let body = unless_slip(seen_body, spacing_mm, || cut_out(measured.volume, &expected));
     let centroid = body.as_ref().map_or(expected_centre, |body| body.frame.origin);
     let fraction_in_view = Share::new(segment.fraction_in_view);
     let mut problems = Vec::new();
