@@ -40,7 +40,8 @@ pub fn doubt_implausible_bodies(vertebrae: &mut [Vertebra], spacings_mm: &[f64])
     }
 }
 
-/// The body that was seen; where that is a slip the one at the rhythm's place, which nobody measures.
+/// The body between the endplates that were seen, or, where none were, the one at the rhythm's place; also where
+/// what was seen is a slip, and then nobody measures it.
 pub fn unless_slip(
     seen: Option<VertebralBody>,
     spacing_mm: f64,

@@ -31,12 +31,12 @@ const TRIES: usize = 3;
 /// where it is little symmetric (a curved spine): no other path was longer than 130 mm.
 const LONG_PATH_MM: f64 = 130.0;
 const LONGER_MM: f64 = 100.0;
-/// No spine runs farther off the long axis of the patient than this over its length, degrees: 40 at most where chests lie
-/// tilted by 20; the shaft of a raised arm, a tube of bone as well, 55 and 72.
-const MOST_ASLANT_DEGREES: f64 = 50.0;
 /// What that length counts as proof, and as mirror correlation.
 const LENGTH_PROOF: f64 = 0.5;
 const LENGTH_SYMMETRY: f64 = 0.08;
+/// No spine runs farther off the long axis of the patient than this over its length, degrees: 40 at most where chests lie
+/// tilted by 20; the shaft of a raised arm, a tube of bone as well, 55 and 72.
+const MOST_ASLANT_DEGREES: f64 = 50.0;
 
 /// A line of frames along the spine, one millimetre apart, from feet to head.
 pub struct SpineLine {
@@ -156,8 +156,8 @@ fn search(coarse: &Coarse, parameters: &Parameters) -> Result<SpineLine, Refusal
 /// Whether a line leads from end to end across the patient rather than along.
 fn runs_aslant(frames: &[Frame]) -> bool {
     let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return false };
-    let across = last.origin - first.origin;
-    across.z().abs() < across.length() * libm::cos(MOST_ASLANT_DEGREES.to_radians())
+    let chord = last.origin - first.origin;
+    chord.z().abs() < chord.length() * libm::cos(MOST_ASLANT_DEGREES.to_radians())
 }
 
 /// The line sought again in a map that favours the plane of symmetry of a proven line: where the
@@ -472,6 +472,19 @@ mod tests {
         };
         assert!(runs_aslant(&line(55.0)) && runs_aslant(&line(-72.0)));
         assert!(!runs_aslant(&line(45.0)) && !runs_aslant(&[]));
+    }
+
+    #[test]
+    fn a_tube_of_bone_across_the_patient_is_not_the_spine() {
+        let tube = |slope: f64| {
+            let (_, coarse) = made([60, 150, 60], |x, y, z| {
+                let ahead = (y + slope * (z - 59.0)) / libm::hypot(1.0, slope);
+                if (8.0..13.0).contains(&libm::hypot(x, ahead)) { 400 } else { 40 }
+            });
+            search(&coarse, &Parameters::default())
+        };
+        assert!(tube(1.0).is_ok());
+        assert!(matches!(tube(1.5), Err(Refusal::Aslant { .. })));
     }
 
     #[test]
