@@ -34,8 +34,8 @@ pub use linear::solve;
 pub use morphology::{Beyond, dilate, erode, erode_with_border, open};
 pub use nearest_owner::nearest_owner;
 pub use profile::{
-    correlation, gaussian_profile, gaussian_profile_in_view, interpolate, linear_fit, longest_run,
-    median_profile, uniform_profile,
+    correlation, gaussian_profile, gaussian_profile_in_view, interpolate, linear_fit,
+    longest_bridged_run, longest_run, median_profile, uniform_profile,
 };
 pub use resample::{resample_onto, trilinear, trilinear_where};
 pub use sample_many::Samples;

@@ -123,6 +123,29 @@ pub fn longest_run(flags: impl IntoIterator<Item = bool>) -> std::ops::Range<usi
     best
 }
 
+/// As [`longest_run`], with two runs counted as one where both are at least `least` long and what parts them is shorter
+/// than either.
+pub fn longest_bridged_run(flags: &[bool], least: usize) -> std::ops::Range<usize> {
+    let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
+    for run in flags.chunk_by(|a, b| a == b).scan(0, |end, run| {
+        *end += run.len();
+        Some((*end - run.len()..*end, run[0]))
+    }) {
+        if run.1 {
+            runs.push(run.0);
+        }
+    }
+    let parted = |pair: &[std::ops::Range<usize>]| {
+        let shorter = pair[0].len().min(pair[1].len());
+        shorter >= least && pair[1].start - pair[0].end < shorter
+    };
+    while let Some(at) = runs.windows(2).position(parted) {
+        runs[at].end = runs[at + 1].end;
+        runs.remove(at + 1);
+    }
+    runs.into_iter().rev().max_by_key(std::ops::Range::len).unwrap_or(0..0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +193,17 @@ mod tests {
     #[test]
     fn a_profile_that_never_held_a_value_stays_unknown() {
         assert!(gaussian_profile_in_view(&[f64::NAN; 5], 3.0).iter().all(|v| v.is_nan()));
+    }
+
+    #[test]
+    fn runs_are_bridged_only_over_gaps_shorter_than_both() {
+        let flags = |text: &str| text.bytes().map(|b| b == b'#').collect::<Vec<_>>();
+        assert_eq!(longest_bridged_run(&flags("###..####.##"), 3), 0..9);
+        assert_eq!(longest_bridged_run(&flags("###..####.##"), 2), 0..12);
+        assert_eq!(longest_bridged_run(&flags("###...####"), 3), 6..10);
+        assert_eq!(longest_bridged_run(&flags("##.##"), 3), 0..2);
+        assert_eq!(longest_bridged_run(&flags("..."), 1), 0..0);
+        assert_eq!(longest_bridged_run(&[], 1), 0..0);
     }
 
     #[test]

@@ -72,13 +72,20 @@ fn filled(profile: &[f64], width: usize, default: f64) -> Vec<f64> {
     gaussian_profile(&median_profile(&whole, width), 5.0, Boundary::Nearest)
 }
 
+/// Share of the greatest step that is nearly as good.
+const NEARLY: f64 = 0.8;
+
 /// Depth in which the cortex of a body lies, blurred, mm.
 const CORTEX_MM: usize = 6;
+
+/// No body is deeper than this many times its width: in the middle of the chest they measure alike.
+const DEEPEST_OF_WIDTH: f64 = 1.2;
 
 /// Distance at which bone ends: the split between `from` and `to` with the greatest step from what is
 /// inside to the mean of the next `beyond` values, in units of its standard error (the change point of
 /// greatest likelihood). Inside counts half as a whole and half as its last stretch, so that a cortex
-/// tells the edge of a body whose marrow is darker than muscle.
+/// tells the edge of a body whose marrow is darker than muscle. Of edges nearly as good the nearest: beyond the
+/// fat in front of a body an aorta full of contrast medium ends as clearly.
 fn edge(profile: &[f64], from: usize, to: usize, beyond: usize) -> Option<f64> {
     let mut sums = Vec::with_capacity(profile.len() + 1);
     let mut sum = 0.0;
@@ -89,16 +96,20 @@ fn edge(profile: &[f64], from: usize, to: usize, beyond: usize) -> Option<f64> {
     }
     let mean = |from: usize, to: usize| (sums[to] - sums[from]) / (to - from) as f64;
     let to = to.min(profile.len().saturating_sub(beyond));
-    let mut best: Option<(f64, usize)> = None;
-    for d in from..to {
-        let inside = 0.5 * (mean(0, d) + mean(d.saturating_sub(CORTEX_MM), d));
-        let counts = (d * beyond) as f64 / (d + beyond) as f64;
-        let value = (inside - mean(d, d + beyond)) * libm::sqrt(counts);
-        if best.is_none_or(|(top, _)| value > top) {
-            best = Some((value, d));
-        }
-    }
-    best.map(|(_, d)| d as f64)
+    let values: Vec<f64> = (from..to)
+        .map(|d| {
+            let inside = 0.5 * (mean(0, d) + mean(d.saturating_sub(CORTEX_MM), d));
+            let counts = (d * beyond) as f64 / (d + beyond) as f64;
+            (inside - mean(d, d + beyond)) * libm::sqrt(counts)
+        })
+        .collect();
+    let greatest = values.iter().copied().fold(0.0, f64::max);
+    let peak = |n: &usize| {
+        let beside = [n.checked_sub(1), n.checked_add(1)];
+        let beside = beside.into_iter().flatten().filter_map(|m| values.get(m));
+        values[*n] >= NEARLY * greatest && beside.into_iter().all(|v| *v <= values[*n])
+    };
+    (0..values.len()).find(peak).map(|n| (from + n) as f64)
 }
 
 /// Transposes `profiles[s][n]` filtered along s.
@@ -159,12 +170,15 @@ pub fn signals(straight: &Straightened) -> Signals {
         .map(|s| (0..ROWS).map(|r| central(&likeness, s, r)).collect())
         .collect();
     let forward = smoothed_along(&forward, 10.0);
+    // Near the back wall no vessel lies beside a body.
+    let (left, right) = half_widths(&likeness, &back_wall_mm, &vec![20.0; n]);
     let depth: Vec<f64> = (0..n)
         .map(|s| {
             let start = row(back_wall_mm[s]) + 1;
+            let deepest = (DEEPEST_OF_WIDTH * (left[s] + right[s])).clamp(20.0, 52.0);
             let profile = &forward[s][start.min(ROWS)..(start + 62).min(ROWS)];
             if profile.iter().filter(|v| v.is_finite()).count() > 25 {
-                edge(profile, 11, 42, 8).unwrap_or(f64::NAN)
+                edge(profile, 11, libm::round(deepest) as usize, 5).unwrap_or(f64::NAN)
             } else {
                 f64::NAN
             }
@@ -358,6 +372,24 @@ mod tests {
         // Fat marrow between two cortices, muscle before it.
         let dark = depth(&[(0.5, 3), (0.05, 24), (0.5, 3), (0.1, 32)]);
         assert!((dark - 30.0).abs() <= 4.0, "{dark}");
+        // An aorta full of contrast medium beyond a little fat; its wall is blurred more than cortex.
+        let edge_of = |pieces: &[(f64, usize)]| edge(&profile(pieces), 11, 52, 5).unwrap();
+        let aorta = [(0.8, 2), (0.95, 12), (0.8, 3), (0.5, 2), (0.3, 2), (0.2, 8)];
+        let loins = [&[(0.65, 8), (0.55, 16), (0.9, 4), (0.4, 3), (0.2, 2), (0.3, 2)][..], &aorta];
+        assert!((edge_of(&loins.concat()) - 28.0).abs() <= 2.0);
+        // A tall man's loins, bone grown on in front.
+        assert_eq!(edge_of(&[(0.35, 44), (0.8, 3), (0.05, 15)]), 47.0);
+    }
+
+    #[test]
+    fn no_body_is_much_deeper_than_wide_however_dense_the_vessel_that_touches_it() {
+        let spine = straightened(90, |p, _| match (-p.y(), p.x().abs()) {
+            (7.0..=33.0, ..=15.0) | (33.0.., ..=10.0) => 220,
+            _ => 40,
+        });
+        let measured = signals(&spine);
+        assert!(measured.depth_mm[45] <= 37.0, "{}", measured.depth_mm[45]);
+        assert!((measured.width_mm[45] - 31.0).abs() <= 3.0, "{}", measured.width_mm[45]);
     }
 
     #[test]

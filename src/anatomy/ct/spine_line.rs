@@ -10,7 +10,7 @@ use super::parameters::Parameters;
 use super::symmetry::{Symmetry, symmetry};
 use super::twin::has_twin;
 use crate::geometry::{Frame, LpsPoint, LpsVector};
-use crate::kernels::{Array3, interpolate, linear_fit, longest_run, median};
+use crate::kernels::{Array3, interpolate, linear_fit, longest_bridged_run, median};
 use crate::volume::Volume;
 
 /// Line drawn out beyond the path at both ends, mm: bodies reach beyond their canal.
@@ -62,7 +62,7 @@ pub struct Proof {
     pub length_mm: f64,
     /// Median mirror correlation over the symmetric stretch.
     pub symmetry: f64,
-    /// Length of the symmetric stretch, mm.
+    /// Length of the symmetric stretch without what parts it, mm.
     pub symmetric_mm: f64,
 }
 
@@ -301,14 +301,16 @@ fn proven_at(
     for _ in 0..=REFITS {
         let line = frames(&points, front, &[]);
         let found = symmetry(coarse, &line);
-        let symmetric = longest_run(
-            points
-                .iter()
-                .zip(&found.correlation)
-                .map(|(p, &c)| p.z() >= low && p.z() <= high && c > parameters.symmetric),
-        );
+        let is_symmetric: Vec<bool> = points
+            .iter()
+            .zip(&found.correlation)
+            .map(|(p, &c)| p.z() >= low && p.z() <= high && c > parameters.symmetric)
+            .collect();
+        // A vertebra destroyed or operated on one side parts a spine that is symmetric above and below it.
+        let symmetric =
+            longest_bridged_run(&is_symmetric, libm::ceil(parameters.min_length_mm) as usize);
         let median = median(found.correlation[symmetric.clone()].iter().copied()).unwrap_or(-1.0);
-        let stretch = symmetric.len() as f64;
+        let stretch = is_symmetric[symmetric.clone()].iter().filter(|&&is| is).count() as f64;
         let weight =
             (path.score / length_mm - 0.15) / 0.3 + (median - 0.6) / 0.3 + LENGTH_PROOF * long;
         let proof = Proof { score: path.score, length_mm, symmetry: median, symmetric_mm: stretch };
@@ -459,6 +461,24 @@ mod tests {
         assert!(searched(&[0.0]).is_ok());
         assert!(searched(&[85.0]).is_ok());
         assert!(matches!(searched(&[-85.0, 85.0]), Err(Refusal::HasTwin { .. })));
+    }
+
+    #[test]
+    fn a_vertebra_that_is_not_symmetric_does_not_lose_the_spine_above_and_below_it() {
+        let (_, coarse) = made([190, 110, 110], |x, y, z| {
+            let callus =
+                (85.0..125.0).contains(&z) && (14.0..28.0).contains(&x) && (4.0..58.0).contains(&y);
+            if libm::hypot(x / 170.0, y / 90.0) > 1.0 {
+                -1000
+            } else if callus || is_column(x, y - 20.0) {
+                400
+            } else {
+                40
+            }
+        });
+        let line = search(&coarse, &Parameters::default()).ok().unwrap();
+        assert!(line.followed.len() > 180, "{:?}", line.proof);
+        assert!(line.proof.symmetric_mm < 0.9 * line.followed.len() as f64, "{:?}", line.proof);
     }
 
     #[test]

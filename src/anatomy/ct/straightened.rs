@@ -6,8 +6,8 @@ use super::sampling::samples;
 use crate::geometry::{ContinuousIndex, Frame};
 use crate::volume::Volume;
 
-/// Rows run forward, from 50 mm behind the line to 60 mm ahead.
-pub const ROWS: usize = 111;
+/// Rows run forward, from 50 mm behind the line to 70 mm ahead.
+pub const ROWS: usize = 121;
 /// Columns run to the left, from 50 mm right of the line to 50 mm left.
 pub const COLUMNS: usize = 101;
 /// Forward coordinate of the first row, mm.
