@@ -8,7 +8,8 @@
 //!   than L5 to S1, and the chain bends. And S1 is the highest body that bone joins to both hip bones
 //!   ([`super::bones::Joints`]).
 //! - **C2**: above it the canal opens: in the ring of C1 it is 28 to 32 mm wide, from C2 to C7
-//!   less than 28 mm and nearly constant; the relation counts, as necks differ in size. What stands beside the open canal is dens, C1 or skull.
+//!   less than 28 mm and nearly constant; the relation counts, as necks differ in size. What
+//!   stands beside the open canal is dens, C1 or skull.
 //!
 //! # Limits
 //! A straightened sacrum (S1 in line with L5), a transitional body and a tumour that widens the
@@ -48,13 +49,16 @@ const DENS_STEP_SHARE: f64 = 0.8;
 const NECK_STEP_MM: f64 = 23.0;
 /// Dens, C1 and skull base: more than this above C2 are no such thing.
 const MOST_ABOVE_C2: usize = 3;
-/// The canal has opened when it is this wide, mm, and this many times as wide as beside the widest of the three
-/// bodies below (measured: 1.4 and more in the ring of C1; 1.2 at most where the narrow canal of the chest becomes that of
-/// the neck).
-const OPEN_CANAL_MM: f64 = 24.0;
-const OPENING: f64 = 1.3;
-/// Beside the dens lies the ring of C1: a canal that has opened less is none, however short the step.
-const RING_OPENING: f64 = 1.2;
+/// The canal has opened when it is this wide, mm, and this many times as wide as beside the widest of the
+/// three bodies below (33 mm and 1.4 in a neck, 28 mm and 1.17 in phantoms) ...
+const OPEN_CANAL_MM: f64 = 27.0;
+const OPENING: f64 = 1.15;
+/// ... or, in a small person (27 mm and 1.36), when it is less wide but has opened more.
+const SMALL_RING_MM: f64 = 24.0;
+const SMALL_OPENING: f64 = 1.33;
+/// Beside three bodies of the neck the canal is nearly as wide: this share of the widest at least (0.86
+/// and more). Where the chest becomes a neck it is not (0.75 to 0.79) and widens by 1.3 over one body.
+const ALIKE: f64 = 0.82;
 
 /// Takes off what hangs at an end of the column where the line has left the canal (a sacrum whose canal is
 /// not seen, the skull), and says so: two places there lie closer than any neighbours.
@@ -136,8 +140,8 @@ pub fn trim_ends(
     let (opened, c2_score) = canal.map_or((None, 0.0), |canal| canal_opens(vertebrae, canal));
     let narrow = |n: usize| {
         let width = canal.and_then(|canal| canal_width(canal, &vertebrae[n], -6.0, 6.0));
-        let below = canal.and_then(|canal| widest_below(vertebrae, canal, n));
-        width.zip(below).is_some_and(|(width, below)| width < RING_OPENING * below)
+        let below = canal.and_then(|canal| widths_below(vertebrae, canal, n));
+        width.is_some_and(|w| w < SMALL_RING_MM || below.is_some_and(|(_, b)| w < OPENING * b))
     };
     let short = first_above_c2(vertebrae).filter(|&n| !narrow(n));
     let above = [opened, short].into_iter().flatten().min();
@@ -224,28 +228,35 @@ fn canal_width(canal: &Canal, at: &Vertebra, from_mm: f64, to_mm: f64) -> Option
     (widths.len() >= 3).then(|| median(widths)).flatten()
 }
 
-/// Width of the canal beside the widest of the three vertebrae below one, mm.
-fn widest_below(vertebrae: &[Vertebra], canal: &Canal, above: usize) -> Option<f64> {
+/// Widths of the canal beside the three vertebrae below one, mm: the least and the greatest.
+fn widths_below(vertebrae: &[Vertebra], canal: &Canal, above: usize) -> Option<(f64, f64)> {
     let below = vertebrae.get(above.checked_sub(3)?..above)?;
-    below.iter().filter_map(|v| canal_width(canal, v, -6.0, 6.0)).reduce(f64::max)
+    let widths = below.iter().filter_map(|v| canal_width(canal, v, -6.0, 6.0));
+    widths.fold(None, |found, w| {
+        let (least, greatest) = found.unwrap_or((w, w));
+        Some((w.min(least), w.max(greatest)))
+    })
 }
 
 /// Whether the three vertebrae below one lie as close as those of the neck.
-fn neck_below(vertebrae: &[Vertebra], above: usize) -> bool {
-    let below = above.checked_sub(3).and_then(|from| vertebrae.get(from..above));
-    below.is_some_and(|v| {
-        v[0].centroid.distance(v[1].centroid) + v[1].centroid.distance(v[2].centroid)
-            <= 2.0 * NECK_STEP_MM
-    })
+fn neck_steps_below(vertebrae: &[Vertebra], above: usize) -> bool {
+    let Some([a, b, c]) = above.checked_sub(3).and_then(|from| vertebrae.get(from..above)) else {
+        return false;
+    };
+    a.centroid.distance(b.centroid) + b.centroid.distance(c.centroid) <= 2.0 * NECK_STEP_MM
 }
 
 /// The first vertebra beside which the canal has opened, and how sure the one below it (or the
 /// highest, where the canal opens beyond it) is C2.
 fn canal_opens(vertebrae: &[Vertebra], canal: &Canal) -> (Option<usize>, f64) {
     let n = vertebrae.len();
-    let opening = |width: Option<f64>, above: usize| {
-        let width = width.filter(|w| *w >= OPEN_CANAL_MM && neck_below(vertebrae, above))?;
-        Some(width / widest_below(vertebrae, canal, above)?).filter(|ratio| *ratio >= OPENING)
+    let opening = |width: Option<f64>, above: usize| -> Option<f64> {
+        let (width, (least, greatest)) = (width?, widths_below(vertebrae, canal, above)?);
+        let ratio = width / greatest;
+        let opened = (width >= OPEN_CANAL_MM && ratio >= OPENING)
+            || (width >= SMALL_RING_MM && ratio >= SMALL_OPENING);
+        let neck = least >= ALIKE * greatest && neck_steps_below(vertebrae, above);
+        (opened && neck).then_some(ratio)
     };
     let score = |ratio: f64| ramp(ratio, (1.0, 1.3));
     for first in n.saturating_sub(MOST_ABOVE_C2).max(3)..n {
