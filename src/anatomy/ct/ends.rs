@@ -56,9 +56,11 @@ const OPENING: f64 = 1.15;
 /// ... or, in a small person (27 mm and 1.36), when it is less wide but has opened more.
 const SMALL_RING_MM: f64 = 24.0;
 const SMALL_OPENING: f64 = 1.33;
-/// Beside three bodies of the neck the canal is nearly as wide: this share of the widest at least (0.86
-/// and more). Where the chest becomes a neck it is not (0.75 to 0.79) and widens by 1.3 over one body.
+/// Beside two of three bodies of the neck the canal is nearly as wide as beside the widest: by this share at
+/// least (0.94). Where the chest becomes a neck it is not (0.79).
 const ALIKE: f64 = 0.82;
+/// A short step beside a canal that has opened less than this is that of a worn neck, not that to a dens.
+const NARROW_OPENING: f64 = 1.1;
 
 /// Takes off what hangs at an end of the column where the line has left the canal (a sacrum whose canal is
 /// not seen, the skull), and says so: two places there lie closer than any neighbours.
@@ -140,8 +142,9 @@ pub fn trim_ends(
     let (opened, c2_score) = canal.map_or((None, 0.0), |canal| canal_opens(vertebrae, canal));
     let narrow = |n: usize| {
         let width = canal.and_then(|canal| canal_width(canal, &vertebrae[n], -6.0, 6.0));
-        let below = canal.and_then(|canal| widths_below(vertebrae, canal, n));
-        width.is_some_and(|w| w < SMALL_RING_MM || below.is_some_and(|(_, b)| w < OPENING * b))
+        let widest = canal.and_then(|canal| widths_below(vertebrae, canal, n)?.pop());
+        let opened = NARROW_OPENING * widest.unwrap_or(0.0);
+        width.is_some_and(|w| w < SMALL_RING_MM || w < opened.min(OPEN_CANAL_MM))
     };
     let short = first_above_c2(vertebrae).filter(|&n| !narrow(n));
     let above = [opened, short].into_iter().flatten().min();
@@ -228,14 +231,13 @@ fn canal_width(canal: &Canal, at: &Vertebra, from_mm: f64, to_mm: f64) -> Option
     (widths.len() >= 3).then(|| median(widths)).flatten()
 }
 
-/// Widths of the canal beside the three vertebrae below one, mm: the least and the greatest.
-fn widths_below(vertebrae: &[Vertebra], canal: &Canal, above: usize) -> Option<(f64, f64)> {
+/// Widths of the canal beside the three vertebrae below one, mm, the widest last; what was not seen is left out.
+fn widths_below(vertebrae: &[Vertebra], canal: &Canal, above: usize) -> Option<Vec<f64>> {
     let below = vertebrae.get(above.checked_sub(3)?..above)?;
-    let widths = below.iter().filter_map(|v| canal_width(canal, v, -6.0, 6.0));
-    widths.fold(None, |found, w| {
-        let (least, greatest) = found.unwrap_or((w, w));
-        Some((w.min(least), w.max(greatest)))
-    })
+    let mut widths: Vec<f64> =
+        below.iter().filter_map(|v| canal_width(canal, v, -6.0, 6.0)).collect();
+    widths.sort_by(f64::total_cmp);
+    Some(widths)
 }
 
 /// Whether the three vertebrae below one lie as close as those of the neck.
@@ -251,16 +253,19 @@ fn neck_steps_below(vertebrae: &[Vertebra], above: usize) -> bool {
 fn canal_opens(vertebrae: &[Vertebra], canal: &Canal) -> (Option<usize>, f64) {
     let n = vertebrae.len();
     let opening = |width: Option<f64>, above: usize| -> Option<f64> {
-        let (width, (least, greatest)) = (width?, widths_below(vertebrae, canal, above)?);
-        let ratio = width / greatest;
+        let (width, below) = (width?, widths_below(vertebrae, canal, above)?);
+        let widest = *below.last()?;
+        let ratio = width / widest;
         let opened = (width >= OPEN_CANAL_MM && ratio >= OPENING)
             || (width >= SMALL_RING_MM && ratio >= SMALL_OPENING);
-        let neck = least >= ALIKE * greatest && neck_steps_below(vertebrae, above);
+        let alike = median(below).is_some_and(|usual| usual >= ALIKE * widest);
+        let neck = alike && neck_steps_below(vertebrae, above);
         (opened && neck).then_some(ratio)
     };
     let score = |ratio: f64| ramp(ratio, (1.0, 1.3));
-    for first in n.saturating_sub(MOST_ABOVE_C2).max(3)..n {
-        if let Some(ratio) = opening(canal_width(canal, &vertebrae[first], -6.0, 6.0), first) {
+    let from = n.saturating_sub(MOST_ABOVE_C2).max(3);
+    for (first, vertebra) in vertebrae.iter().enumerate().skip(from) {
+        if let Some(ratio) = opening(canal_width(canal, vertebra, -6.0, 6.0), first) {
             return (Some(first), score(ratio));
         }
     }

@@ -9,7 +9,8 @@
 //! ([`outline`]) and quadratic endplates ([`endplates`]).
 //!
 //! # Limits
-//! Laminectomy, metal and a patient turned by more than about 60 degrees are not covered.
+//! A patient turned by more than about 60 degrees is not covered. Laminectomy, screws, cement and collapse
+//! were tried on painted copies alone (`docs/CT_ANATOMY.md`).
 
 mod body;
 mod body_volume;

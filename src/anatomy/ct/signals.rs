@@ -78,8 +78,17 @@ const NEARLY: f64 = 0.8;
 /// Depth in which the cortex of a body lies, blurred, mm.
 const CORTEX_MM: usize = 6;
 
-/// No body is deeper than this many times its width: in the middle of the chest they measure alike.
+/// No body is deeper than this many times its width (in the middle of the chest they measure alike), nor
+/// than the greater of these, mm: 47 was met in loins with bone grown on in front. At least the lesser is
+/// looked through.
 const DEEPEST_OF_WIDTH: f64 = 1.2;
+const DEEPEST_MM: (f64, f64) = (20.0, 52.0);
+/// Depth within which the width for that is taken, mm: near the back wall no vessel lies beside a body.
+const DEPTH_FOR_WIDTH_MM: f64 = 20.0;
+/// Least depth of a body, mm, and the stretch beyond its edge that is no bone: there may be no more fat than
+/// that before an aorta.
+const LEAST_DEPTH_MM: usize = 11;
+const BEYOND_DEPTH_MM: usize = 5;
 
 /// Distance at which bone ends: the split between `from` and `to` with the greatest step from what is
 /// inside to the mean of the next `beyond` values, in units of its standard error (the change point of
@@ -170,15 +179,16 @@ pub fn signals(straight: &Straightened) -> Signals {
         .map(|s| (0..ROWS).map(|r| central(&likeness, s, r)).collect())
         .collect();
     let forward = smoothed_along(&forward, 10.0);
-    // Near the back wall no vessel lies beside a body.
-    let (left, right) = half_widths(&likeness, &back_wall_mm, &vec![20.0; n]);
+    let (left, right) = half_widths(&likeness, &back_wall_mm, &vec![DEPTH_FOR_WIDTH_MM; n]);
     let depth: Vec<f64> = (0..n)
         .map(|s| {
             let start = row(back_wall_mm[s]) + 1;
-            let deepest = (DEEPEST_OF_WIDTH * (left[s] + right[s])).clamp(20.0, 52.0);
+            let (least, most) = DEEPEST_MM;
+            let deepest = (DEEPEST_OF_WIDTH * (left[s] + right[s])).clamp(least, most);
             let profile = &forward[s][start.min(ROWS)..(start + 62).min(ROWS)];
             if profile.iter().filter(|v| v.is_finite()).count() > 25 {
-                edge(profile, 11, libm::round(deepest) as usize, 5).unwrap_or(f64::NAN)
+                let deepest = libm::round(deepest) as usize;
+                edge(profile, LEAST_DEPTH_MM, deepest, BEYOND_DEPTH_MM).unwrap_or(f64::NAN)
             } else {
                 f64::NAN
             }
@@ -373,7 +383,9 @@ mod tests {
         let dark = depth(&[(0.5, 3), (0.05, 24), (0.5, 3), (0.1, 32)]);
         assert!((dark - 30.0).abs() <= 4.0, "{dark}");
         // An aorta full of contrast medium beyond a little fat; its wall is blurred more than cortex.
-        let edge_of = |pieces: &[(f64, usize)]| edge(&profile(pieces), 11, 52, 5).unwrap();
+        let edge_of = |pieces: &[(f64, usize)]| {
+            edge(&profile(pieces), LEAST_DEPTH_MM, 52, BEYOND_DEPTH_MM).unwrap()
+        };
         let aorta = [(0.8, 2), (0.95, 12), (0.8, 3), (0.5, 2), (0.3, 2), (0.2, 8)];
         let loins = [&[(0.65, 8), (0.55, 16), (0.9, 4), (0.4, 3), (0.2, 2), (0.3, 2)][..], &aorta];
         assert!((edge_of(&loins.concat()) - 28.0).abs() <= 2.0);
