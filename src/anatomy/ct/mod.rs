@@ -122,14 +122,13 @@ pub fn find_with(
     anatomy.ends = ends.named(&anatomy.vertebrae);
     sections::guess_sections(&coarse, &mut anatomy.vertebrae);
     doubts::add_doubts(&mut anatomy, &coarse, &line);
-    let (told, (foreign, touched)) = rayon::join(
-        || bones::look(&anatomy, volume, &coarse),
-        || metal::foreign(volume, &anatomy.vertebrae),
-    );
+    // Before the levels: no count goes over what metal hides.
+    let (foreign, touched) = metal::foreign(volume, &anatomy.vertebrae);
     anatomy.foreign = foreign;
     for (vertebra, problems) in anatomy.vertebrae.iter_mut().zip(touched) {
         vertebra.problems.extend(problems);
     }
+    let told = bones::look(&anatomy, volume, &coarse);
     if let Some(told) = told {
         told.add_to(&mut anatomy);
     }

@@ -5,8 +5,9 @@ use super::column::Column;
 use crate::anatomy::ct::coarse::Coarse;
 use crate::anatomy::ct::ribs::FoundRibs;
 use crate::anatomy::levels::{Anchor, ChainLevels, Link, name_levels};
-use crate::anatomy::model::Anatomy;
+use crate::anatomy::model::{Anatomy, Vertebra};
 use crate::kernels::BitMask;
+use crate::problem::ProblemCode;
 use crate::units::Share;
 use crate::volume::Volume;
 
@@ -38,10 +39,20 @@ pub fn name(
             step_up_mm: column.places[n].step_mm,
             ribs: ribs.in_run(n),
             section: vertebra.section_guess,
-            confidence: vertebra.confidence,
+            confidence: counted(vertebra),
         })
         .collect();
     name_levels(&chain, &anchors)
+}
+
+/// Below [`Vertebra::SURE`]: no name is counted over it from one anchor alone.
+const TOUCHED: f64 = 0.5;
+
+/// How sure a vertebra counts as one: where metal or cement touches it, three places may have been found for four
+/// bodies (seven names were wrong by one above screws painted into a chest), however clear those look.
+fn counted(vertebra: &Vertebra) -> Share {
+    let touched = vertebra.problems.iter().any(|p| p.code == ProblemCode::MetalOrCement);
+    if touched { Share::new(vertebra.confidence.get().min(TOUCHED)) } else { vertebra.confidence }
 }
 
 /// The dens is placed by a height that differs between patients; where the canal opens above the
@@ -73,6 +84,33 @@ fn axis_with_opening(
 mod tests {
     use super::*;
     use crate::anatomy::levels::AnchorKind;
+    use crate::anatomy::model::VertebraId;
+    use crate::geometry::LpsPoint;
+    use crate::problem::{Problem, Severity};
+
+    #[test]
+    fn no_name_is_counted_over_a_vertebra_that_metal_touches() {
+        let mut vertebra = Vertebra {
+            id: VertebraId("v1".to_owned()),
+            level: None,
+            level_candidates: Vec::new(),
+            section_guess: None,
+            centroid: LpsPoint::new(0.0, 0.0, 0.0),
+            fraction_in_view: Share::new(1.0),
+            confidence: Share::new(0.98),
+            body: None,
+            disc_below: None,
+            disc_above: None,
+            problems: Vec::new(),
+        };
+        assert!(counted(&vertebra).get() >= Vertebra::SURE);
+        vertebra.problems.push(Problem::new(
+            ProblemCode::MetalOrCement,
+            Severity::Warning,
+            "metal",
+        ));
+        assert!(counted(&vertebra).get() < Vertebra::SURE);
+    }
 
     fn dens(position: isize) -> Anchor {
         Anchor {
