@@ -238,7 +238,7 @@ impl ProblemCode {
                 "Two anchors of the levels contradict each other: a transitional vertebra, or a vertebra missed or counted twice. The levels between them are not named; the candidates list what they may be. Count by hand, best on a scan of the whole spine."
             }
             Self::LevelCountBroken => {
-                "How many vertebrae lie between some of them and the anchor is not safe: a distance may hold one or two, one is unsure, or the border of neck and chest lies between. Those are counted, not named."
+                "How many vertebrae lie between some of them and the anchor is not safe: a distance may hold one or two, one is unsure, metal or cement touches one, or the border of neck and chest lies between. Those are counted, not named."
             }
             Self::MetalOrCement => {
                 "Metal or cement, or streaks of metal, lie in or at the vertebra. Densities there are not those of bone, and outlines may be wrong."

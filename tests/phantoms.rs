@@ -4,7 +4,8 @@
 
 use osteoflag::anatomy::{ArchPart, ArchRegion};
 use osteoflag::phantom::{
-    InstanceOrder, Modality, ObjectKind, Phantom, Plane, Pose, Spec, Surrounding,
+    InstanceOrder, LookAlike, LookAlikeKind, Modality, ObjectKind, Phantom, Plane, Pose, Spec,
+    Surrounding,
 };
 use osteoflag::problem::ProblemCode;
 use osteoflag::terms::Level;
@@ -153,6 +154,29 @@ fn a_spine_is_found_beside_a_sac_full_of_contrast_medium_and_the_medium_is_said(
         let said = anatomy.problems.iter().any(|p| p.code == ProblemCode::ContrastInCanal);
         assert_eq!(said, medium);
     }
+}
+
+#[test]
+fn no_level_is_counted_from_one_anchor_over_a_vertebra_with_a_screw() {
+    let plain = Spec::built_in("ct_lumbar_normal").unwrap();
+    let screw = LookAlike {
+        level: Level::L3,
+        kind: LookAlikeKind::Screw,
+        place: [0.5, -0.5, 0.2],
+        radius_mm: 3.0,
+    };
+    let named = |look_alikes: Vec<LookAlike>| -> Vec<Option<Level>> {
+        let made = phantom::generate(&Spec { look_alikes, ..plain.clone() }).unwrap();
+        let Image::Ct(volume) = made.image() else { panic!("a CT phantom is CT") };
+        let anatomy = osteoflag::anatomy::ct::find(&volume);
+        let whole = &anatomy.vertebrae[..7];
+        assert!(whole.iter().all(|v| v.level_candidates.len() > 1));
+        whole.iter().map(|v| v.level).collect()
+    };
+    let (s1, l5, l4) = (Some(Level::S1), Some(Level::L5), Some(Level::L4));
+    let above = [Level::L3, Level::L2, Level::L1, Level::T12].map(Some);
+    assert_eq!(named(vec![]), [[s1, l5, l4].as_slice(), &above].concat());
+    assert_eq!(named(vec![screw]), [s1, l5, l4, None, None, None, None]);
 }
 
 #[test]

@@ -685,7 +685,7 @@ fn problems(
                 ProblemCode::LevelCountBroken,
                 Severity::Warning,
                 format!(
-                    "{unnamed} of {} vertebrae are not named: between them and the anchor the count is not safe (a distance that may hold one or two, an unsure vertebra, or the border of neck and chest)",
+                    "{unnamed} of {} vertebrae are not named: between them and the anchor the count is not safe (a distance that may hold one or two, an unsure vertebra, metal or cement, or the border of neck and chest)",
                     levels.len()
                 ),
             )

@@ -1,5 +1,7 @@
 //! Filters of profiles: one value per millimetre along a line, NaN where the line is out of view.
 
+use std::ops::Range;
+
 use super::convolve::{Boundary, gaussian_weights};
 
 /// Gaussian filter, cut off at four standard deviations.
@@ -105,45 +107,40 @@ pub fn correlation(xs: &[f64], ys: &[f64]) -> f64 {
 
 /// The longest run of `true`, as `start..end`; the first of equally long ones. Empty when all are
 /// false.
-pub fn longest_run(flags: impl IntoIterator<Item = bool>) -> std::ops::Range<usize> {
-    let mut best = 0..0;
-    let mut start = 0;
-    let mut end = 0;
-    for (at, flag) in flags.into_iter().enumerate() {
-        if flag {
-            if end != at {
-                start = at;
-            }
-            end = at + 1;
-            if end - start > best.len() {
-                best = start..end;
-            }
-        }
-    }
-    best
+pub fn longest_run(flags: &[bool]) -> Range<usize> {
+    longest(runs(flags))
 }
 
 /// As [`longest_run`], with two runs counted as one where both are at least `least` long and what parts them is shorter
 /// than either.
-pub fn longest_bridged_run(flags: &[bool], least: usize) -> std::ops::Range<usize> {
-    let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
-    for run in flags.chunk_by(|a, b| a == b).scan(0, |end, run| {
-        *end += run.len();
-        Some((*end - run.len()..*end, run[0]))
-    }) {
-        if run.1 {
-            runs.push(run.0);
-        }
-    }
-    let parted = |pair: &[std::ops::Range<usize>]| {
+pub fn longest_bridged_run(flags: &[bool], least: usize) -> Range<usize> {
+    let mut runs = runs(flags);
+    let bridged = |pair: &[Range<usize>]| {
         let shorter = pair[0].len().min(pair[1].len());
         shorter >= least && pair[1].start - pair[0].end < shorter
     };
-    while let Some(at) = runs.windows(2).position(parted) {
+    while let Some(at) = runs.windows(2).position(bridged) {
         runs[at].end = runs[at + 1].end;
         runs.remove(at + 1);
     }
-    runs.into_iter().rev().max_by_key(std::ops::Range::len).unwrap_or(0..0)
+    longest(runs)
+}
+
+/// The runs of `true`, in order.
+fn runs(flags: &[bool]) -> Vec<Range<usize>> {
+    let mut end = 0;
+    let alike = flags.chunk_by(|a, b| a == b).map(|run| {
+        let start = end;
+        end += run.len();
+        (run[0], start..end)
+    });
+    alike.filter(|(flag, _)| *flag).map(|(_, run)| run).collect()
+}
+
+/// The longest of some runs, the first of equally long ones.
+fn longest(runs: Vec<Range<usize>>) -> Range<usize> {
+    // `max_by_key` gives the last of equals.
+    runs.into_iter().rev().max_by_key(Range::len).unwrap_or(0..0)
 }
 
 #[cfg(test)]
@@ -208,9 +205,10 @@ mod tests {
 
     #[test]
     fn the_longest_run_is_found_at_either_end() {
-        assert_eq!(longest_run([true, true, false, true]), 0..2);
-        assert_eq!(longest_run([true, false, true, true]), 2..4);
-        assert_eq!(longest_run([false; 3]), 0..0);
+        assert_eq!(longest_run(&[true, true, false, true]), 0..2);
+        assert_eq!(longest_run(&[true, false, true, true]), 2..4);
+        assert_eq!(longest_run(&[true, false, true]), 0..1);
+        assert_eq!(longest_run(&[false; 3]), 0..0);
     }
 
     #[test]

@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn an_extended_neck_above_a_missed_body_has_no_s1() {
-        let chain = [(50.0, 0.0, 0.0), (40.0, -16.0, 25.0), (8.0, -19.0, 44.0), (2.0, -21.0, 62.0)];
+        let chain = [(52.0, 0.0, 0.0), (30.0, -16.0, 25.0), (5.0, -19.0, 44.0), (2.0, -21.0, 62.0)];
         let (places, frames) = leaning(&chain);
         assert!(first_sacral(&places, &frames, &[]).1 < BELIEVED);
     }
@@ -421,7 +421,8 @@ mod tests {
         let mut strays = chain(&[11.0, 10.0, 10.0, 10.0, 10.0, 10.0, 31.0, 36.0, 37.0, 38.0]);
         trim_strays(&mut strays);
         assert_eq!(strays.len(), 5);
-        // S3, S2, S1, L5, L4; a worn neck, and one with an outline that is off; a body missed above the lowest two; a collapsed one.
+        // S3, S2, S1, L5, L4; a worn neck, and one with an outline that is off; a body missed above the
+        // lowest two; a collapsed one.
         for steps in [
             [22.0, 25.0, 36.0, 37.0],
             [24.0, 14.0, 13.0, 13.0],
@@ -467,15 +468,29 @@ mod tests {
     }
 
     #[test]
+    fn in_a_small_person_a_narrower_ring_has_opened_more() {
+        let chain: Vec<Vertebra> = [0.0, 15.0, 30.0, 45.0, 61.0].map(|z| at(0.0, z)).into();
+        let kept = |neck: f64| {
+            let mut chain = chain.clone();
+            let canal = canal(|z| if z > 55.0 { 26.0 } else { neck }, 80);
+            let (ends, _) = trim_ends(&mut chain, Some(&canal), &Joints::default());
+            (chain.len(), ends.c2.is_some())
+        };
+        assert_eq!((kept(19.0), kept(21.0)), ((4, true), (5, false)));
+    }
+
+    #[test]
     fn a_short_step_beside_a_narrow_canal_is_a_worn_neck_and_no_dens() {
         let chain: Vec<Vertebra> = [0.0, 20.0, 40.0, 60.0, 75.0, 90.0].map(|z| at(0.0, z)).into();
-        let kept = |width: f64| {
+        let kept = |below: f64, beside: f64| {
             let mut chain = chain.clone();
-            let canal = canal(|z| if z > 67.0 { width } else { 20.0 }, 110);
+            let canal = canal(|z| if z > 67.0 { beside } else { below }, 110);
             trim_ends(&mut chain, Some(&canal), &Joints::default());
             chain.len()
         };
-        assert_eq!((kept(22.0), kept(25.0)), (6, 4));
+        assert_eq!((kept(20.0, 22.0), kept(20.0, 25.0)), (6, 4));
+        // As wide, but wide below, too.
+        assert_eq!(kept(24.0, 25.0), 6);
     }
 
     #[test]

@@ -302,7 +302,7 @@ impl FoundRibs {
     /// The longest run of neighbours with ribs, as (lowest, highest).
     fn run(&self) -> Option<(usize, usize)> {
         let ribs: Vec<bool> = (0..self.sides.len()).map(|n| self.at(n) == Ribs::Present).collect();
-        let run = crate::kernels::longest_run(ribs);
+        let run = crate::kernels::longest_run(&ribs);
         (run.len() >= LEAST_RUN).then(|| (run.start, run.end - 1))
     }
 

@@ -347,8 +347,8 @@ mod tests {
     /// What `hu` gives for each place, with a straight line up the middle.
     fn straightened(length: usize, hu: impl Fn(LpsPoint, usize) -> i16) -> Straightened {
         let grid = Grid::new(
-            [101, 101, length],
-            LpsPoint::new(-50.0, -50.0, 0.0),
+            [101, 121, length],
+            LpsPoint::new(-50.0, -70.0, 0.0),
             LpsVector::LEFT,
             LpsVector::ANTERIOR * -1.0,
             LpsVector::HEAD,
@@ -356,7 +356,7 @@ mod tests {
         .unwrap();
         let voxels = (0..grid.len())
             .map(|n| {
-                let index = VoxelIndex { i: n % 101, j: n / 101 % 101, k: n / (101 * 101) };
+                let index = VoxelIndex { i: n % 101, j: n / 101 % 121, k: n / (101 * 121) };
                 hu(grid.voxel_to_lps(index), index.k)
             })
             .collect();
@@ -376,21 +376,22 @@ mod tests {
         let profile = |pieces: &[(f64, usize)]| -> Vec<f64> {
             pieces.iter().flat_map(|&(value, mm)| std::iter::repeat_n(value, mm)).collect()
         };
-        let depth = |pieces: &[(f64, usize)]| edge(&profile(pieces), 11, 42, 8).unwrap();
+        let depth = |pieces: &[(f64, usize)]| {
+            edge(&profile(pieces), LEAST_DEPTH_MM, DEEPEST_MM.1 as usize, BEYOND_DEPTH_MM).unwrap()
+        };
         // A neck: bone, the muscle and gullet before it, the windpipe.
         assert_eq!(depth(&[(0.8, 20), (0.12, 12), (0.0, 30)]), 20.0);
         // Fat marrow between two cortices, muscle before it.
         let dark = depth(&[(0.5, 3), (0.05, 24), (0.5, 3), (0.1, 32)]);
         assert!((dark - 30.0).abs() <= 4.0, "{dark}");
         // An aorta full of contrast medium beyond a little fat; its wall is blurred more than cortex.
-        let edge_of = |pieces: &[(f64, usize)]| {
-            edge(&profile(pieces), LEAST_DEPTH_MM, 52, BEYOND_DEPTH_MM).unwrap()
-        };
         let aorta = [(0.8, 2), (0.95, 12), (0.8, 3), (0.5, 2), (0.3, 2), (0.2, 8)];
         let loins = [&[(0.65, 8), (0.55, 16), (0.9, 4), (0.4, 3), (0.2, 2), (0.3, 2)][..], &aorta];
-        assert!((edge_of(&loins.concat()) - 28.0).abs() <= 2.0);
+        assert!((depth(&loins.concat()) - 28.0).abs() <= 2.0);
+        // One that ends a little more clearly than the body does.
+        assert_eq!(depth(&[(0.7, 30), (0.1, 6), (0.8, 10), (0.0, 16)]), 30.0);
         // A tall man's loins, bone grown on in front.
-        assert_eq!(edge_of(&[(0.35, 44), (0.8, 3), (0.05, 15)]), 47.0);
+        assert_eq!(depth(&[(0.35, 44), (0.8, 3), (0.05, 15)]), 47.0);
     }
 
     #[test]
@@ -402,6 +403,16 @@ mod tests {
         let measured = signals(&spine);
         assert!(measured.depth_mm[45] <= 37.0, "{}", measured.depth_mm[45]);
         assert!((measured.width_mm[45] - 31.0).abs() <= 3.0, "{}", measured.width_mm[45]);
+    }
+
+    #[test]
+    fn a_tall_man_with_bone_grown_on_in_front_is_measured_to_his_front() {
+        let spine = straightened(90, |p, _| match (-p.y(), p.x().abs()) {
+            (12.0..=59.0, ..=26.0) => 220,
+            _ => 40,
+        });
+        let measured = signals(&spine);
+        assert!((measured.depth_mm[45] - 47.0).abs() <= 2.0, "{}", measured.depth_mm[45]);
     }
 
     #[test]
