@@ -2,7 +2,7 @@
 
 use super::body_volume::{BodyVolume, InPlane};
 use super::edge_model::EdgeProfile;
-use super::endplates::{Endplate, Which, endplate};
+use super::endplates::{Edge, Endplate, Which, endplate};
 use super::outline::{Outlines, Prior, angle, outlines};
 use crate::anatomy::measurements::{BodyMeasurements, SurfaceErrors};
 use crate::anatomy::model::VertebralBody;
@@ -39,13 +39,8 @@ pub struct ExpectedPlate {
     pub tilt_seen: bool,
     /// How far from the plane the endplate may lie, into the body and out of it, mm.
     pub reach_mm: (f64, f64),
-}
-
-impl ExpectedPlate {
-    /// Whether it was seen as one dense band with its neighbour: there is no edge of its own to look for.
-    fn is_band(&self) -> bool {
-        self.reach_mm == (0.0, 0.0)
-    }
+    /// What tells where it lies.
+    pub edge: Edge,
 }
 
 /// What is known of a body before it is cut out.
@@ -176,11 +171,14 @@ fn fit(
             libm::sqrt(v * v + u * u) < 0.85 * surface.radius(s, libm::atan2(u, v))
         }
     };
-    let reach = (expected.lower.reach_mm, expected.upper.reach_mm);
-    let lower = endplate(&local, Which::Lower, lower, reach.0, in_view, within(low + 3.0));
-    let upper = endplate(&local, Which::Upper, upper, reach.1, in_view, within(high - 3.0));
+    let plate = |which: Which, expected: &ExpectedPlate, plane: EndplateSurface, inside_s: f64| {
+        let way = (which, expected.edge);
+        endplate(&local, way, plane, expected.reach_mm, in_view, within(inside_s))
+    };
+    let lower = plate(Which::Lower, &expected.lower, lower, low + 3.0);
+    let upper = plate(Which::Upper, &expected.upper, upper, high - 3.0);
     let mut pass = Pass { frame: *frame, outlines, lower, upper, in_view };
-    pass.sharpen(&local, volume, reach);
+    pass.sharpen(&local, volume, expected);
     Some(pass)
 }
 
@@ -195,27 +193,22 @@ impl Pass {
         }
     }
 
-    /// Moves the surfaces from the steepest place to where the shell of bone ends.
-    fn sharpen(
-        &mut self,
-        local: &BodyVolume,
-        volume: &Volume<i16>,
-        reach: ((f64, f64), (f64, f64)),
-    ) {
+    /// Moves the surfaces from the steepest place to where the shell of bone ends. A band has no such place.
+    fn sharpen(&mut self, local: &BodyVolume, volume: &Volume<i16>, expected: &Expected) {
         let surface = self.surface();
         let up = blur_along(volume, self.frame.up);
         let plates = [
-            (&mut self.lower, Which::Lower, reach.0.1),
-            (&mut self.upper, Which::Upper, reach.1.1),
+            (&mut self.lower, Which::Lower, &expected.lower),
+            (&mut self.upper, Which::Upper, &expected.upper),
         ];
-        for (plate, which, beyond) in plates {
-            if plate.scatter_mm.is_none() {
+        for (plate, which, expected) in plates {
+            if plate.scatter_mm.is_none() || expected.edge == Edge::Flank {
                 continue;
             }
             let outward = if which == Which::Upper { 1.0 } else { -1.0 };
             let mut profile = EdgeProfile::default();
             // Beyond half of the disc and its blur the neighbour's endplate rises.
-            let farthest = (beyond + 1.0).clamp(2.0, PROFILE_MM.1);
+            let farthest = (expected.reach_mm.1 + 1.0).clamp(2.0, PROFILE_MM.1);
             for v in (-36..=36).step_by(2) {
                 for u in (-36..=36).step_by(2) {
                     let (v_mm, u_mm) = (f64::from(v), f64::from(u));
@@ -273,8 +266,8 @@ impl Pass {
         let along = |way: LpsVector| (0..3).map(|axis| step(axis, way)).fold(0.0, f64::max);
         let edge = |extent: f64| EDGE_ERROR_OF_VOXEL * extent.max(LEAST_EXTENT_MM);
         let plate = |plate: &Endplate, expected: &ExpectedPlate| {
-            if expected.is_band() {
-                return Some(BAND_ERROR_MM);
+            if expected.edge == Edge::Flank {
+                return Some(libm::hypot(BAND_ERROR_MM, edge(along(frame.up))));
             }
             Some(libm::hypot(plate.scatter_mm?, edge(along(frame.up))))
         };

@@ -1,6 +1,8 @@
-//! Endplates: the steepest fall from bone to disc over the cross section, as a quadratic surface.
+//! Endplates: the steepest fall from bone to disc over the cross section, or the steepest rise to the dense band of a
+//! thin disc, as a quadratic surface.
 
 use super::body_volume::BodyVolume;
+use super::disc_space::BAND_PLATE_MM;
 use crate::anatomy::surface::EndplateSurface;
 use crate::kernels::{median, solve};
 
@@ -34,6 +36,22 @@ pub enum Which {
     Lower,
 }
 
+/// What tells where an endplate lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// Bone falls to the disc.
+    Fall,
+    /// The marrow's side of a dense band that holds both endplates of a thin disc: density rises to it.
+    Flank,
+}
+
+impl Edge {
+    /// How far outward of it the disc's side of the endplate lies, mm.
+    fn inside_mm(self) -> f64 {
+        if self == Self::Flank { BAND_PLATE_MM } else { 0.0 }
+    }
+}
+
 /// A fitted endplate.
 pub struct Endplate {
     /// The surface in the frame of the volume.
@@ -45,18 +63,19 @@ pub struct Endplate {
     pub scatter_mm: Option<f64>,
 }
 
-/// Fits an endplate near the plane `expected`, `reach_mm` into the body and out of it, over the places for which `inside` (v, u, mm) holds
+/// Fits an endplate by its `edge` near the plane `expected`, `reach_mm` into the body and out of it, over the places for which `inside` (v, u, mm) holds
 /// and within the heights in view. With too few places in view it stays the expected plane and
 /// its share is 0.
 pub fn endplate(
     volume: &BodyVolume,
-    which: Which,
+    (which, edge): (Which, Edge),
     expected: EndplateSurface,
     reach_mm: (f64, f64),
     in_view: (i32, i32),
     inside: impl Fn(f64, f64) -> bool,
 ) -> Endplate {
     let outward = if which == Which::Upper { 1 } else { -1 };
+    let inside_mm = f64::from(outward) * edge.inside_mm();
     let mut samples = Vec::new();
     let mut asked = 0u32;
     for v in (-36..=36).step_by(GRID_MM as usize) {
@@ -66,8 +85,9 @@ pub fn endplate(
                 continue;
             }
             asked += 1;
-            let plane = expected.height(v_mm, u_mm);
-            if let Some(sample) = steepest(volume, outward, (plane, reach_mm), in_view, v, u) {
+            let plane = expected.height(v_mm, u_mm) - inside_mm;
+            let way = (outward, edge);
+            if let Some(sample) = steepest(volume, way, (plane, reach_mm), in_view, v, u) {
                 samples.push((v_mm / FIT_SCALE_MM, u_mm / FIT_SCALE_MM, sample.0, sample.1));
             }
         }
@@ -76,7 +96,7 @@ pub fn endplate(
         return Endplate { surface: expected, seen_share: 0.0, scatter_mm: None };
     }
     let prior = [
-        expected.coefficients[0],
+        expected.coefficients[0] - inside_mm,
         expected.coefficients[1] * FIT_SCALE_MM,
         expected.coefficients[2] * FIT_SCALE_MM,
         0.0,
@@ -101,8 +121,14 @@ pub fn endplate(
     let scatter = 1.48 * median(residuals).unwrap_or(0.0);
     let independent = (samples.len() as f64 / SAMPLES_PER_INDEPENDENT - TERMS).max(1.0);
     let k = FIT_SCALE_MM;
-    let coefficients =
-        [fit[0], fit[1] / k, fit[2] / k, fit[3] / (k * k), fit[4] / (k * k), fit[5] / (k * k)];
+    let coefficients = [
+        fit[0] + inside_mm,
+        fit[1] / k,
+        fit[2] / k,
+        fit[3] / (k * k),
+        fit[4] / (k * k),
+        fit[5] / (k * k),
+    ];
     Endplate {
         surface: EndplateSurface { coefficients },
         seen_share: near as f64 / f64::from(asked.max(1)),
@@ -113,7 +139,7 @@ pub fn endplate(
 /// Height of the steepest fall near the plane at (v, u), mm with parts, and its weight.
 fn steepest(
     volume: &BodyVolume,
-    outward: i32,
+    (outward, edge): (i32, Edge),
     (plane, reach_mm): (f64, (f64, f64)),
     in_view: (i32, i32),
     v: i32,
@@ -130,7 +156,8 @@ fn steepest(
                     + volume.square_mean(s + b * outward, v, u),
             ) / 2.0
         };
-        mean(-2, -1) - mean(1, 2)
+        let fall = mean(-2, -1) - mean(1, 2);
+        if edge == Edge::Flank { -fall } else { fall }
     };
     let mut best: Option<(f64, i32)> = None;
     for s in from.max(in_view.0)..=to.min(in_view.1) {
@@ -193,7 +220,30 @@ fn least_squares(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::anatomy::ct::coarse::made;
+    use crate::geometry::{Frame, LpsPoint, LpsVector};
     use proptest::prelude::*;
+
+    #[test]
+    fn the_endplate_of_a_thin_disc_lies_a_plate_inside_the_flank_of_its_band() {
+        let (volume, _) = made([40, 40, 40], |_, _, z| if z >= 56.0 { 300 } else { 120 });
+        let centre = LpsPoint::new(0.0, 0.0, 40.0);
+        let frame =
+            Frame::from_up_and_anterior(centre, LpsVector::HEAD, LpsVector::ANTERIOR).unwrap();
+        let local = BodyVolume::new(&volume, &frame, 30);
+        let fitted = |edge: Edge| {
+            let plane = EndplateSurface::flat(18.0);
+            endplate(&local, (Which::Upper, edge), plane, (3.0, 2.0), (-20, 30), |v, u| {
+                v.hypot(u) < 12.0
+            })
+        };
+        let flank = fitted(Edge::Flank);
+        let height = flank.surface.height(0.0, 0.0);
+        assert!((height - (15.0 + BAND_PLATE_MM)).abs() < 0.5, "{height}");
+        assert!(flank.seen_share > 0.9);
+        // No bone falls there.
+        assert_eq!(fitted(Edge::Fall).seen_share, 0.0);
+    }
 
     proptest! {
         #[test]

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::body::{Expected, ExpectedPlate, cut_out};
 use super::disc_evidence::{DiscEvidence, TILTS_DEGREES, limit_for_spacing};
 use super::disc_space::{DiscSpace, Evidence, ExpectedDisc, best_chain, disc_spaces};
+use super::endplates::Edge;
 use super::parameters::Parameters;
 use super::plausible::{doubt_implausible_bodies, unless_slip};
 use super::rhythm::Segment;
@@ -29,6 +30,8 @@ const WHOLE: f64 = 0.95;
 /// its plane was seen (hollow endplates leave their plane by 4 mm).
 const REACH_INTO_BODY_MM: f64 = 7.0;
 const REACH_HOLLOW_MM: f64 = 4.0;
+/// How far to either side the flank of a dense band is searched, mm: farther out its middle is near.
+const REACH_FLANK_MM: (f64, f64) = (3.0, 2.0);
 /// Height of a body over the distance of its discs.
 const BODY_OF_SPACING: f64 = 0.78;
 
@@ -151,6 +154,7 @@ fn vertebra(
             frame,
             tilt_seen: slope.is_some(),
             reach_mm: (REACH_INTO_BODY_MM, half),
+            edge: Edge::Fall,
         }
     };
     let expected = Expected {
@@ -210,12 +214,14 @@ fn with_seen_plates(
     }
     let plate = |space: DiscSpace, plane: EndplateSurface| {
         let gap = space.above.height(0.0, 0.0) - space.below.height(0.0, 0.0);
-        // Beyond the middle of the disc the neighbour begins; a band shows no fall of its own.
-        let reach_mm = match space.evidence {
-            Evidence::Band => (0.0, 0.0),
-            Evidence::Pair | Evidence::Rhythm => (REACH_HOLLOW_MM, (0.5 * gap).max(1.0)),
+        // Beyond the middle of the disc the neighbour begins.
+        let (reach_mm, edge) = match space.evidence {
+            Evidence::Band => (REACH_FLANK_MM, Edge::Flank),
+            Evidence::Pair | Evidence::Rhythm => {
+                ((REACH_HOLLOW_MM, (0.5 * gap).max(1.0)), Edge::Fall)
+            }
         };
-        ExpectedPlate { plane, frame: space.frame, tilt_seen: true, reach_mm }
+        ExpectedPlate { plane, frame: space.frame, tilt_seen: true, reach_mm, edge }
     };
     let mut out = *expected;
     out.lower = below.map_or(expected.lower, |space| plate(space, space.above));
