@@ -152,6 +152,9 @@ pub fn trim_ends(
         let bottom = vertebrae[first].centroid.z();
         let count = vertebrae.len() - first;
         vertebrae.truncate(first);
+        // The dens may be left, closer to C2 than any neighbour.
+        let strays = trim_strays(vertebrae);
+        problems.extend(strays);
         problems.push(
             Problem::new(
                 ProblemCode::SpinePartlyFollowed,
@@ -231,11 +234,15 @@ fn canal_width(canal: &Canal, at: &Vertebra, from_mm: f64, to_mm: f64) -> Option
     (widths.len() >= 3).then(|| median(widths)).flatten()
 }
 
-/// Widths of the canal beside the three vertebrae below one, mm, the widest last; what was not seen is left out.
+/// Widths of the canal beside the three vertebrae below one, mm, the widest last; what was not seen is left out, and
+/// so is what crowds the vertebra below it: the dens, beside which the canal opens already.
 fn widths_below(vertebrae: &[Vertebra], canal: &Canal, above: usize) -> Option<Vec<f64>> {
-    let below = vertebrae.get(above.checked_sub(3)?..above)?;
+    let below = vertebrae.get(..above).filter(|below| below.len() >= 3)?;
+    let crowds =
+        |n: usize| n > 0 && below[n].centroid.distance(below[n - 1].centroid) < LEAST_STEP_MM;
+    let nearest = (0..above).rev().filter(|&n| !crowds(n)).take(3);
     let mut widths: Vec<f64> =
-        below.iter().filter_map(|v| canal_width(canal, v, -6.0, 6.0)).collect();
+        nearest.filter_map(|n| canal_width(canal, &below[n], -6.0, 6.0)).collect();
     widths.sort_by(f64::total_cmp);
     Some(widths)
 }
@@ -465,6 +472,20 @@ mod tests {
         let (ends, _) = trim_ends(&mut chain, Some(&opening), &Joints::default());
         assert_eq!(chain.len(), 5);
         assert!(ends.c2.is_some_and(|score| score > 0.9));
+    }
+
+    #[test]
+    fn a_dens_that_crowds_c2_does_not_hide_the_ring_of_c1_above_it() {
+        let mut chain: Vec<Vertebra> =
+            [0.0, 16.0, 32.0, 48.0, 63.0, 74.0, 90.0].map(|z| at(0.0, z)).into();
+        let width = |z: f64| match z {
+            ..68.0 => 24.0,
+            68.0..83.0 => 26.0,
+            _ => 28.5,
+        };
+        let (ends, _) = trim_ends(&mut chain, Some(&canal(width, 110)), &Joints::default());
+        assert_eq!(chain.len(), 5);
+        assert!(ends.c2.is_some());
     }
 
     #[test]
