@@ -17,7 +17,8 @@ const MAX_SHIFT_MM: f64 = 7.0;
 /// A blurred edge is placed to this share of a voxel, and no better than for a voxel of this size, mm.
 const EDGE_ERROR_OF_VOXEL: f64 = 0.2;
 const LEAST_EXTENT_MM: f64 = 1.0;
-/// Error of an endplate that is only seen as one band with its neighbour: half of a thin disc, mm.
+/// Error of an endplate that is only seen as one band with its neighbour, mm, beside that of its flank: half of a thin
+/// disc.
 const BAND_ERROR_MM: f64 = 1.5;
 /// Scatter of one place of the side wall (spurs, vessels), mm.
 const WALL_SCATTER_MM: f64 = 0.5;

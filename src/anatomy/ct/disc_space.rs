@@ -5,11 +5,14 @@
 //! too. Together they cannot be mistaken. Every column of the expected cross section votes for the
 //! planes it would put a fall (bone below, disc above) and a rise (disc below, bone above) on; the
 //! pair with the greatest sum of both (the weaker counts more), at a disc's distance, near where the rhythm expects the disc,
-//! stands for the disc. A few of the best pairs of every disc are kept; a Viterbi along the spine
+//! stands for the disc. A thin disc and its endplates may be one dense band, of two peaks or one, of which the denser
+//! endplate alone looks like a narrower band: so a band is a rise from the marrow below and a fall to the marrow above
+//! at the distance of a disc with both plates, and the endplates lie inside its flanks. A few of the best pairs of every disc are kept; a Viterbi along the spine
 //! takes those between which bodies are neither much higher or lower than the spacing of the
 //! vertebrae asks nor much wedged.
 
 use super::body_volume::BodyVolume;
+use super::endplates::BAND_PLATE_MM;
 use crate::anatomy::surface::EndplateSurface;
 use crate::geometry::Frame;
 use crate::volume::Volume;
@@ -63,13 +66,10 @@ const BODY_WEDGE_SIGMA: f64 = 0.3;
 const LEAST_BODY_MM: f64 = 5.0;
 /// Cost of what cannot be, points.
 const IMPOSSIBLE: f64 = 1e3;
-/// A dense band is sought as a rise and a fall this far apart, and what it costs against a pair: one's own endplate
-/// is such a band, too.
+/// A dense band is sought as a rise and a fall this far apart, mm (one endplate alone has 4 to 5), and what it costs
+/// against a pair, points: what is seen as falls is placed better.
 const BAND_WIDTHS_MM: std::ops::RangeInclusive<usize> = 4..=11;
 const BAND_COST: f64 = 0.5;
-/// From where the marrow ends at a band to the disc's side of that endplate: the standard deviation of the blur of a
-/// thin plate (1.5 to 1.7 in slices of 2.5 to 3 mm) and half of the plate, mm.
-pub(super) const BAND_PLATE_MM: f64 = 2.3;
 /// Least distance of the endplates of a band, mm.
 const LEAST_BAND_GAP_MM: f64 = 1.0;
 /// What it costs to take the rhythm's place instead of a pair that was seen, points.

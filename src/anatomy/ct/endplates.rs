@@ -2,7 +2,6 @@
 //! thin disc, as a quadratic surface.
 
 use super::body_volume::BodyVolume;
-use super::disc_space::BAND_PLATE_MM;
 use crate::anatomy::surface::EndplateSurface;
 use crate::kernels::{median, solve};
 
@@ -12,8 +11,11 @@ const GRID_MM: i32 = 3;
 /// point, mm.
 const FALL_SCALE_HU: f64 = 150.0;
 const AWAY_SIGMA_MM: f64 = 5.0;
-/// A fall that counts as an endplate seen, HU.
+/// A fall, or the rise to a band, that counts as an endplate seen, HU.
 const SEEN_FALL_HU: f64 = 40.0;
+/// From where the marrow ends at a band to the disc's side of that endplate, mm: the standard deviation of the blur of
+/// a thin plate (1.5 to 1.7 in slices of 2.5 to 3 mm) and half of the plate.
+pub const BAND_PLATE_MM: f64 = 2.3;
 /// Coordinates are divided by this in the fit, mm, so that its six terms are of one size.
 const FIT_SCALE_MM: f64 = 15.0;
 /// Pull of the quadratic and of the linear terms towards the expected plane, per sample.
@@ -47,7 +49,7 @@ pub enum Edge {
 
 impl Edge {
     /// How far outward of it the disc's side of the endplate lies, mm.
-    fn inside_mm(self) -> f64 {
+    fn to_disc_mm(self) -> f64 {
         if self == Self::Flank { BAND_PLATE_MM } else { 0.0 }
     }
 }
@@ -56,7 +58,7 @@ impl Edge {
 pub struct Endplate {
     /// The surface in the frame of the volume.
     pub surface: EndplateSurface,
-    /// Share of the sampled places that show a fall and lie within 1.5 mm of the surface.
+    /// Share of the sampled places that show the edge and lie within 1.5 mm of the surface.
     pub seen_share: f64,
     /// Standard error of the surface, mm: the scatter of the places about it over the number of
     /// independent ones; `None` where the surface is only the expected plane.
@@ -75,7 +77,7 @@ pub fn endplate(
     inside: impl Fn(f64, f64) -> bool,
 ) -> Endplate {
     let outward = if which == Which::Upper { 1 } else { -1 };
-    let inside_mm = f64::from(outward) * edge.inside_mm();
+    let to_disc_mm = f64::from(outward) * edge.to_disc_mm();
     let mut samples = Vec::new();
     let mut asked = 0u32;
     for v in (-36..=36).step_by(GRID_MM as usize) {
@@ -85,7 +87,7 @@ pub fn endplate(
                 continue;
             }
             asked += 1;
-            let plane = expected.height(v_mm, u_mm) - inside_mm;
+            let plane = expected.height(v_mm, u_mm) - to_disc_mm;
             let way = (outward, edge);
             if let Some(sample) = steepest(volume, way, (plane, reach_mm), in_view, v, u) {
                 samples.push((v_mm / FIT_SCALE_MM, u_mm / FIT_SCALE_MM, sample.0, sample.1));
@@ -96,7 +98,7 @@ pub fn endplate(
         return Endplate { surface: expected, seen_share: 0.0, scatter_mm: None };
     }
     let prior = [
-        expected.coefficients[0] - inside_mm,
+        expected.coefficients[0] - to_disc_mm,
         expected.coefficients[1] * FIT_SCALE_MM,
         expected.coefficients[2] * FIT_SCALE_MM,
         0.0,
@@ -122,7 +124,7 @@ pub fn endplate(
     let independent = (samples.len() as f64 / SAMPLES_PER_INDEPENDENT - TERMS).max(1.0);
     let k = FIT_SCALE_MM;
     let coefficients = [
-        fit[0] + inside_mm,
+        fit[0] + to_disc_mm,
         fit[1] / k,
         fit[2] / k,
         fit[3] / (k * k),
@@ -136,7 +138,7 @@ pub fn endplate(
     }
 }
 
-/// Height of the steepest fall near the plane at (v, u), mm with parts, and its weight.
+/// Height of the steepest fall, or rise to a band, near the plane at (v, u), mm with parts, and its weight.
 fn steepest(
     volume: &BodyVolume,
     (outward, edge): (i32, Edge),
