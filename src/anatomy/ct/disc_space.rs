@@ -7,8 +7,8 @@
 //! pair with the greatest sum of both (the weaker counts more), at a disc's distance, near where the rhythm expects the disc,
 //! stands for the disc. A thin disc and its endplates may be one dense band, of two peaks or one, of which the denser
 //! endplate alone looks like a narrower band: so a band is a rise from the marrow below and a fall to the marrow above
-//! at the distance of a disc with both plates, and the endplates lie inside its flanks. A few of the best pairs of every disc are kept; a Viterbi along the spine
-//! takes those between which bodies are neither much higher or lower than the spacing of the
+//! at the distance of a disc with both plates, and the endplates lie inside its flanks. A few of the best pairs and
+//! bands of every disc are kept; a Viterbi along the spine takes those between which bodies are neither much higher or lower than the spacing of the
 //! vertebrae asks nor much wedged.
 
 use super::body_volume::BodyVolume;
@@ -66,8 +66,8 @@ const BODY_WEDGE_SIGMA: f64 = 0.3;
 const LEAST_BODY_MM: f64 = 5.0;
 /// Cost of what cannot be, points.
 const IMPOSSIBLE: f64 = 1e3;
-/// A dense band is sought as a rise and a fall this far apart, mm (one endplate alone has 4 to 5), and what it costs
-/// against a pair, points: what is seen as falls is placed better.
+/// A dense band is sought as a rise and a fall this far apart, mm (one endplate alone has 4 to 5, a disc of 6 mm with both of its
+/// plates 11), and what it costs against a pair, points: what is seen as falls is placed better.
 const BAND_WIDTHS_MM: std::ops::RangeInclusive<usize> = 4..=11;
 const BAND_COST: f64 = 0.5;
 /// Least distance of the endplates of a band, mm.
