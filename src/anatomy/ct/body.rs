@@ -93,8 +93,12 @@ pub fn cut_out(volume: &Volume<i16>, expected: &Expected) -> Option<VertebralBod
     };
     let (forward, side) = (slope(1), slope(2));
     let moved = Frame { origin: centre, ..leaned(&frame, forward, side)? };
-    lower = carried(&pass.lower.surface, &frame, &moved);
-    upper = carried(&pass.upper.surface, &frame, &moved);
+    // A weak rise to a band has look-alikes: from pass to pass the plane would follow them into the marrow.
+    let again = |plate: &Endplate, expected: &ExpectedPlate| match expected.edge {
+        Edge::Fall => carried(&plate.surface, &frame, &moved),
+        Edge::Flank => carried(&expected.plane, &expected.frame, &moved),
+    };
+    (lower, upper) = (again(&pass.lower, &expected.lower), again(&pass.upper, &expected.upper));
     to_back += shift.dot(expected.frame.anterior);
     frame = moved;
     pass = fit(volume, &frame, expected, to_back, lower, upper)?;
@@ -388,6 +392,47 @@ fn recentred(radii: &[f32; OUTLINE_DIRECTIONS], dv: f64, du: f64) -> [f32; OUTLI
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::anatomy::ct::coarse::made;
+
+    #[test]
+    fn a_trabecular_edge_that_leads_away_from_a_band_is_not_followed() {
+        // Bands above 50 and below 30 mm; to the left a dense wedge leads from the lower one into the body.
+        let (volume, _) = made([40, 40, 40], |x, y, z| {
+            let band_top = 30.0 + 0.6 * x.max(0.0);
+            match libm::hypot(x, y) {
+                radius if radius > 16.0 => 30,
+                radius if radius > 14.0 => 400,
+                _ if z >= 50.0 || z <= band_top => 300,
+                _ => 120,
+            }
+        });
+        let centre = LpsPoint::new(0.0, 0.0, 40.0);
+        let frame =
+            Frame::from_up_and_anterior(centre, LpsVector::HEAD, LpsVector::ANTERIOR).unwrap();
+        let plate = |s: f64| ExpectedPlate {
+            plane: EndplateSurface::flat(s),
+            frame,
+            tilt_seen: true,
+            reach_mm: (3.0, 2.0),
+            edge: Edge::Flank,
+        };
+        let sizes = (32.0, 32.0, 16.0);
+        let expected = Expected {
+            frame,
+            lower: plate(-12.0),
+            upper: plate(12.0),
+            depth_mm: sizes.0,
+            width_mm: sizes.1,
+            to_back_mm: sizes.2,
+        };
+        let body = cut_out(&volume, &expected).unwrap();
+        for (lateral, highest) in [(-10.0, 31.0), (10.0, 32.0)] {
+            let found = body.frame.to_local(LpsPoint::new(lateral, 0.0, 30.0));
+            let s = body.surface.lower.height(found.v, found.u);
+            let height = body.frame.to_lps(LocalPoint { s, ..found }).z();
+            assert!((27.0..highest).contains(&height), "{lateral}: {height}");
+        }
+    }
 
     #[test]
     fn a_circle_seen_from_beside_its_centre_keeps_its_shape() {

@@ -4,10 +4,11 @@
 
 use crate::anatomy::measurements::{BodyMeasurements, MeasuredLength};
 use crate::anatomy::model::{Vertebra, VertebralBody};
-use crate::anatomy::surface::BodySurface;
+use crate::anatomy::surface::{BodySurface, OUTLINE_DIRECTIONS};
 use crate::geometry::LocalPoint;
 use crate::kernels::median;
 use crate::units::Share;
+use std::f64::consts::TAU;
 
 /// Confidence that is left to such an outline: less than [`VertebralBody::SURE_OUTLINE`].
 const IMPLAUSIBLE: f64 = 0.4;
@@ -21,6 +22,11 @@ const HEIGHT_OF_SPACING: (f64, f64) = (0.5, 1.0);
 /// were right; an aorta taken in makes 1.3.
 const DEPTH_OF_NEIGHBOURS: f64 = 1.25;
 const WIDTH_OF_NEIGHBOURS: f64 = 1.3;
+/// Least height near the rim over that of the middle, and the share of the way to the wall where it is taken: 0.64 or
+/// more where outlines were right, the dens and a slope of S1 included; an endplate that runs through its body makes
+/// less than 0.5. No wedge fracture is doubted by it: its middle is lowered with its front.
+const RIM_OF_MIDDLE: f64 = 0.5;
+const RIM_SHARE: f64 = 0.85;
 /// How many on either side are the neighbours.
 const NEIGHBOURS: usize = 2;
 
@@ -75,8 +81,19 @@ fn disc_mm(vertebrae: &[Vertebra], n: usize) -> Option<f64> {
     Some((bottom - top).dot(low.frame.up))
 }
 
-/// Whether a body that was measured has a height that its place does not allow, or is much deeper or wider
-/// than its neighbours.
+/// Whether an endplate bends or leans so far into the body that little is left of a rim.
+fn lacks_rim(surface: &BodySurface) -> bool {
+    let height = |v: f64, u: f64| surface.upper.height(v, u) - surface.lower.height(v, u);
+    let rim = |direction: usize| {
+        let angle = TAU * direction as f64 / OUTLINE_DIRECTIONS as f64;
+        let radius = RIM_SHARE * surface.radius(0.0, angle);
+        height(radius * libm::cos(angle), radius * libm::sin(angle))
+    };
+    (0..OUTLINE_DIRECTIONS).any(|n| rim(n) < RIM_OF_MIDDLE * height(0.0, 0.0))
+}
+
+/// Whether a body that was measured has a height that its place does not allow, lacks a rim, or is much deeper or
+/// wider than its neighbours.
 fn is_misfit(vertebrae: &[Vertebra], n: usize, spacing_mm: Option<f64>) -> bool {
     let sizes = |n: usize| vertebrae[n].body.as_ref().and_then(|body| body.measurements);
     let Some(own) = sizes(n) else { return false };
@@ -93,6 +110,7 @@ fn is_misfit(vertebrae: &[Vertebra], n: usize, spacing_mm: Option<f64>) -> bool 
         size(&own).zip(usual).is_some_and(|(own, usual)| own.length.mm() > most * usual)
     };
     height_misfits
+        || vertebrae[n].body.as_ref().is_some_and(|body| lacks_rim(&body.surface))
         || exceeds(|sizes| sizes.depth, DEPTH_OF_NEIGHBOURS)
         || exceeds(|sizes| sizes.width, WIDTH_OF_NEIGHBOURS)
 }
@@ -102,7 +120,7 @@ mod tests {
     use super::*;
     use crate::anatomy::measurements::SurfaceErrors;
     use crate::anatomy::model::VertebraId;
-    use crate::anatomy::surface::{EndplateSurface, OUTLINE_DIRECTIONS};
+    use crate::anatomy::surface::EndplateSurface;
     use crate::geometry::{Frame, LpsPoint, LpsVector};
 
     const SPACING_MM: f64 = 25.0;
@@ -180,6 +198,28 @@ mod tests {
     #[test]
     fn neighbours_without_a_disc_between_are_both_doubted() {
         assert_eq!(confidences(&[RIGHT, RIGHT, (14.0, -14.5, 10.0)]), [0.9, 0.4, 0.4]);
+    }
+
+    #[test]
+    fn a_body_without_a_rim_is_doubted_and_a_wedge_is_not() {
+        let lacking = |lower: [f64; 6], upper: [f64; 6]| {
+            let mut body = round(RIGHT, 0.0);
+            body.surface.lower.coefficients = lower;
+            body.surface.upper.coefficients = upper;
+            lacks_rim(&body.surface)
+        };
+        let flat = |s: f64| [s, 0.0, 0.0, 0.0, 0.0, 0.0];
+        assert!(!lacking(flat(-10.0), flat(10.0)));
+        // 20 mm behind, 8 mm in front.
+        assert!(!lacking(flat(-10.0), [4.0, -0.43, 0.0, 0.0, 0.0, 0.0]));
+        // Hollow by 4 mm on both sides.
+        let hollow = 4.0 / (14.0 * 14.0);
+        assert!(!lacking(
+            [-8.0, 0.0, 0.0, -hollow, 0.0, -hollow],
+            [8.0, 0.0, 0.0, hollow, 0.0, hollow]
+        ));
+        // Straight in one half, 12 mm up near the left rim.
+        assert!(lacking([-9.0, 0.0, 0.4, 0.0, 0.0, 0.05], flat(10.0)));
     }
 
     #[test]
