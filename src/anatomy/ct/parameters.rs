@@ -71,8 +71,11 @@ pub struct Parameters {
     pub size_weight: f64,
     /// Most that an unlikely spacing costs: measured sizes may be wrong (aorta, ribs, bridges).
     pub size_cost_limit: f64,
-    /// Strength of a disc that is out of view.
+    /// Strength of a disc that is out of view ...
     pub unseen_disc: f64,
+    /// ... this far beyond the last place whose disc could be seen, mm, and less in proportion before: there one of its
+    /// endplates would still be in view.
+    pub unseen_disc_beyond_mm: f64,
     /// Share of a vertebra that must be in view.
     pub min_in_view: f64,
     // vertebrae
@@ -114,6 +117,7 @@ impl Default for Parameters {
             size_weight: 0.25,
             size_cost_limit: 0.4,
             unseen_disc: 0.24,
+            unseen_disc_beyond_mm: 6.0,
             min_in_view: 0.4,
             min_segment_symmetry: 0.4,
             centre_of_depth: 0.43,

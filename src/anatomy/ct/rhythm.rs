@@ -88,6 +88,11 @@ pub fn rhythm(
         let s = place.checked_sub(GREATEST_SPACING)?;
         discs.strength[limit].get(s).copied().filter(|v| v.is_finite())
     };
+    let beyond_mm = mm_beyond_view(discs, places);
+    // Else the last vertebra would be squeezed into the field.
+    let unseen = |place: usize| {
+        parameters.unseen_disc * (beyond_mm[place] / parameters.unseen_disc_beyond_mm).min(1.0)
+    };
     let bonus =
         |b: usize, h: usize| parameters.symmetric_bonus * symmetric_share(symmetry, b, b + h);
     let mut gains = vec![[f64::NEG_INFINITY; SPACINGS]; places];
@@ -101,8 +106,8 @@ pub fn rhythm(
             }
             let limit = limit_for_spacing(h);
             let discs = 0.5
-                * (disc_at(limit, b).unwrap_or(parameters.unseen_disc)
-                    + disc_at(limit, b + h).unwrap_or(parameters.unseen_disc));
+                * (disc_at(limit, b).unwrap_or_else(|| unseen(b))
+                    + disc_at(limit, b + h).unwrap_or_else(|| unseen(b + h)));
             let middle = (b as f64 - GREATEST_SPACING as f64 + h as f64 / 2.0)
                 .clamp(0.0, n as f64 - 1.0) as usize;
             let unlike = (libm::log(h as f64 / size[middle].max(1.0)).abs() - 0.2).max(0.0) / 0.2;
@@ -144,6 +149,23 @@ pub fn rhythm(
             }
         })
         .collect()
+}
+
+/// Distance of each place from the nearest one whose disc could be seen, mm; infinite where there is none.
+fn mm_beyond_view(discs: &DiscEvidence, places: usize) -> Vec<f64> {
+    let is_seen = |place: usize| {
+        let at = place.checked_sub(GREATEST_SPACING).and_then(|s| discs.strength[0].get(s));
+        at.is_some_and(|strength| strength.is_finite())
+    };
+    let mut beyond: Vec<f64> =
+        (0..places).map(|place| if is_seen(place) { 0.0 } else { f64::INFINITY }).collect();
+    for place in 1..places {
+        beyond[place] = beyond[place].min(beyond[place - 1] + 1.0);
+    }
+    for place in (1..places).rev() {
+        beyond[place - 1] = beyond[place - 1].min(beyond[place] + 1.0);
+    }
+    beyond
 }
 
 /// How symmetric the part in view between two places is, from 0 to 1.
@@ -312,6 +334,27 @@ mod tests {
             rhythm(&signals, &discs, &[symmetry; 150], &Parameters::default()).len()
         };
         assert!(found(0.5) < found(0.9), "{} and {}", found(0.5), found(0.9));
+    }
+
+    #[test]
+    fn a_vertebra_cut_by_the_field_is_not_squeezed_into_it() {
+        // Discs are seen up to 130 mm. An endplate at 105 mm looks more like one than the disc at 110 mm does.
+        let (mut signals, mut discs) = regular(150);
+        signals.pedicle[86..].fill(0.0);
+        for strength in &mut discs.strength {
+            strength[86..].fill(-0.1);
+            strength[104..107].fill(0.65);
+            strength[109..112].fill(0.0);
+            strength[130..].fill(f64::NAN);
+        }
+        discs.in_view[138..].fill(false);
+        let squeezed = |beyond_mm: f64| {
+            let parameters =
+                Parameters { unseen_disc_beyond_mm: beyond_mm, ..Parameters::default() };
+            let found = rhythm(&signals, &discs, &[0.8; 150], &parameters);
+            found.iter().any(|segment| (130..136).contains(&segment.high))
+        };
+        assert!(squeezed(0.0) && !squeezed(Parameters::default().unseen_disc_beyond_mm));
     }
 
     #[test]

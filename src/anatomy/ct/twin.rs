@@ -39,7 +39,9 @@ pub fn has_twin(coarse: &Coarse, frames: &[Frame]) -> bool {
         .filter_map(|frame| coarse.grid.nearest(frame.origin))
         .map(|at| [at.i, at.j, at.k])
         .collect();
-    let Some(middle) = middle_of_tissue(coarse, &places) else { return false };
+    let slices = places.iter().map(|place| place[2]);
+    let (Some(first), Some(last)) = (slices.clone().min(), slices.max()) else { return false };
+    let Some(middle) = middle_of_tissue(coarse, first..last + 1) else { return false };
     let own = places.iter().map(|place| place[0] as f64).sum::<f64>() / places.len() as f64;
     if (own - middle).abs() * coarse.spacing < ASIDE_MM {
         return false;
@@ -68,12 +70,10 @@ pub fn has_twin(coarse: &Coarse, frames: &[Frame]) -> bool {
     here.len() >= LEAST_PLACES && correlation(&here, &there) > LEAST_CORRELATION
 }
 
-/// Column of the middle of all tissue in the slices of some places.
-fn middle_of_tissue(coarse: &Coarse, places: &[[usize; 3]]) -> Option<f64> {
-    let slices = places.iter().map(|place| place[2]);
-    let (first, last) = (slices.clone().min()?, slices.max()?);
+/// Column of the middle of all tissue in some slices of the coarse grid.
+pub fn middle_of_tissue(coarse: &Coarse, slices: std::ops::Range<usize>) -> Option<f64> {
     let [ni, nj, _] = coarse.hu.size();
-    let slab = coarse.hu.data().get(first * ni * nj..(last + 1) * ni * nj)?;
+    let slab = coarse.hu.data().get(slices.start * ni * nj..slices.end * ni * nj)?;
     let (mut sum, mut count) = (0, 0);
     for row in slab.chunks_exact(ni) {
         for (i, _) in row.iter().enumerate().filter(|(_, hu)| **hu > TISSUE_HU) {

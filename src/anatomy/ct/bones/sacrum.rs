@@ -173,15 +173,20 @@ pub fn joints(coarse: &Coarse, column: &Column) -> Joints {
     Joints { below_s1: below_s1(&steps, share), free }
 }
 
-/// `steps` go from each body to the next one up, mm. A step as long as a lumbar one is none within the
-/// sacrum: then the joined body may be a transitional lumbar one with S1 below it.
+/// `steps` go from each body to the next one up, mm (from the highest to the one below). A step as long as a lumbar one
+/// is none within the sacrum: then the joined body may be a transitional lumbar one with S1 below it. In a field that
+/// ends at L5 or S1 no whole lumbar step is in view: there the body below must be joined, too.
 fn below_s1(steps: &[f64], joined: impl Fn(usize) -> Option<(f64, bool)>) -> usize {
-    let is_s1 = |n| joined(n).is_some_and(|(share, ilia)| ilia && share >= LEAST_JOINED);
+    let is_joined = |n| joined(n).is_some_and(|(share, ilia)| ilia && share >= LEAST_JOINED);
     let is_free = |n| joined(n).is_some_and(|(share, _)| share < FREE);
-    (1..steps.len().saturating_sub(1).min(MOST_SACRAL + 1))
-        .rev()
-        .find(|&n| steps[n - 1] <= SACRAL_STEP_SHARE * steps[n] && is_s1(n) && is_free(n + 1))
-        .unwrap_or(0)
+    let is_short = |n: usize| steps[n - 1] <= SACRAL_STEP_SHARE * steps[n];
+    let is_s1 = |n: usize| match steps.len() - 1 - n {
+        0 => is_joined(n - 1),
+        1 => is_free(n + 1) && (is_short(n) || is_joined(n - 1)),
+        _ => is_free(n + 1) && is_short(n),
+    };
+    let highest = (MOST_SACRAL + 1).min(steps.len());
+    (1..highest).rev().find(|&n| is_joined(n) && is_s1(n)).unwrap_or(0)
 }
 
 /// Sacral bodies that a chain may hold below S1 (S2 to S5).
@@ -248,6 +253,13 @@ mod tests {
         // S5 to S1 and a lumbar pair, as in a scan of the whole pelvis.
         let long = |n: usize| Some((if n < 5 { 1.0 } else { 0.1 }, true));
         assert_eq!(below_s1(&[20.0, 21.0, 22.0, 28.0, 36.0, 37.0, 38.0], long), 4);
+        // A field that ends in L5, or in S1.
+        let pelvis = |n: usize| Some(([0.3, 1.0, 1.0, 1.0, 0.0][n], n > 0));
+        assert_eq!(below_s1(&[33.0, 31.0, 35.0, 27.0, 27.0], pelvis), 3);
+        assert_eq!(below_s1(&[33.0, 31.0, 35.0, 35.0], pelvis), 3);
+        let one_joined = |n: usize| Some(([0.3, 1.0, 0.0][n], n > 0));
+        assert_eq!(below_s1(&[35.0, 27.0, 27.0], one_joined), 0, "transitional body over S1");
+        assert_eq!(below_s1(&[35.0, 35.0], one_joined), 0);
         let no_free_body_above = |n: usize| (n < 3).then_some((shares[n], true));
         assert_eq!(below_s1(&[25.0, 26.0, 36.0, 37.0], no_free_body_above), 0);
     }
