@@ -267,7 +267,7 @@ mod tests {
             .collect();
         let proof = Proof { score: 30.0, length_mm: 118.0, symmetry: 0.8, symmetric_mm: 118.0 };
         let n = frames.len();
-        SpineLine { frames, symmetry: vec![0.8; n], followed: 0..n, turn: 0.0, proof }
+        SpineLine { frames, symmetry: vec![0.8; n], followed: 0..n, turn: 0.0, proof, after: None }
     }
 
     /// Soft tissue with a sac of 8 mm radius about the axis, a cord in it, as dense as `medium`.

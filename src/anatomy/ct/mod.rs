@@ -114,8 +114,15 @@ pub fn find_with(
     let measured =
         vertebrae::Measured { volume, line: &line, signals: &signals, discs: &discs, parameters };
     anatomy.vertebrae = vertebrae::vertebrae(&measured, &segments);
-    anatomy.problems.extend(ends::trim_strays(&mut anatomy.vertebrae));
+    let strays = ends::trim_strays(&mut anatomy.vertebrae);
     let joints = bones::joints(&anatomy, &coarse);
+    if let Some(refusal) = line.after.filter(|_| !joints.sacrum) {
+        anatomy.vertebrae.clear();
+        anatomy.canal = None;
+        anatomy.problems.push(doubts::not_found(refusal));
+        return anatomy;
+    }
+    anatomy.problems.extend(strays);
     let (ends, trimmed) = ends::trim_ends(&mut anatomy.vertebrae, anatomy.canal.as_ref(), &joints);
     anatomy.problems.extend(trimmed);
     vertebrae::number(&mut anatomy.vertebrae);
@@ -180,6 +187,29 @@ mod tests {
     #[test]
     fn fewer_voxels_than_the_grid_says_is_no_spine() {
         assert!(says_not_found(&find(&volume([4, 4, 4], [1.0, 1.0, 1.0], vec![0; 7]))));
+    }
+
+    #[test]
+    fn a_canal_found_behind_longer_tubes_beside_it_is_none_without_a_sacrum() {
+        let (volume, _) = coarse::made([190, 110, 60], |x, y, z| {
+            let column = |x: f64| {
+                let ring = (8.0..13.0).contains(&libm::hypot(x, y - 20.0));
+                ring || libm::hypot(x, y + 4.0) < 16.0
+            };
+            let beside = [-125.0, -85.0, 85.0, 125.0].iter().any(|at| column(x - at));
+            let discs = (z % 20.0) < 4.0;
+            if libm::hypot(x / 170.0, y / 90.0) > 1.0 {
+                -1000
+            } else if beside || (z < 76.0 && column(x)) {
+                if discs { 120 } else { 400 }
+            } else {
+                40
+            }
+        });
+        let anatomy = find(&volume);
+        assert!(says_not_found(&anatomy) && anatomy.canal.is_none());
+        // What is said is why the first path is none.
+        assert!(anatomy.problems.iter().any(|problem| problem.sentence.contains("hips")));
     }
 
     proptest! {

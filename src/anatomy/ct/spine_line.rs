@@ -54,6 +54,9 @@ pub struct SpineLine {
     pub turn: f64,
     /// What it rests on.
     pub proof: Proof,
+    /// What was refused before it was found near the middle of the patient alone: such a line is that of a sacrum, if the
+    /// bodies before it show one.
+    pub after: Option<Refusal>,
 }
 
 /// What speaks for a spine.
@@ -137,7 +140,10 @@ fn search(coarse: &Coarse, parameters: &Parameters) -> Result<SpineLine, Refusal
     };
     let mut map = canal_map(coarse, parameters);
     lower_off_plane(&mut map, coarse.spacing, parameters, |_| (middle, NEAR_MIDDLE_MM));
-    search_map(coarse, map, false, parameters).map_err(|_| refusal)
+    match search_map(coarse, map, false, parameters) {
+        Ok(line) => Ok(SpineLine { after: Some(refusal), ..line }),
+        Err(_) => Err(refusal),
+    }
 }
 
 /// Tries the best paths of a map; the `first` path of all has the least to prove.
@@ -427,6 +433,7 @@ fn settled(
         followed: symmetric.start - from..symmetric.end - from,
         turn: front_turn + turned,
         proof,
+        after: None,
     }
 }
 

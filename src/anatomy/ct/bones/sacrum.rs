@@ -161,6 +161,8 @@ pub struct Joints {
     pub below_s1: usize,
     /// Which of the lowest are free on one side at least, both in view: no sacral bodies.
     pub free: Vec<bool>,
+    /// Whether one of the lowest is joined to both hip bones.
+    pub sacrum: bool,
 }
 
 /// Looks at the lowest bodies of a chain.
@@ -170,14 +172,20 @@ pub fn joints(coarse: &Coarse, column: &Column) -> Joints {
         (0..steps.len().min(MOST_SACRAL + 3)).map(|n| joined(coarse, column, n)).collect();
     let free = shares.iter().map(|share| share.is_some_and(|(share, _)| share < FREE)).collect();
     let share = |n: usize| shares.get(n).copied().flatten();
-    Joints { below_s1: below_s1(&steps, share), free }
+    let sacrum = (0..shares.len()).any(|n| is_joined(share(n)));
+    Joints { below_s1: below_s1(&steps, share), free, sacrum }
+}
+
+/// Whether bone joins a body to both hip bones.
+fn is_joined(beside: Option<(f64, bool)>) -> bool {
+    beside.is_some_and(|(share, ilia)| ilia && share >= LEAST_JOINED)
 }
 
 /// `steps` go from each body to the next one up, mm (from the highest to the one below). A step as long as a lumbar one
 /// is none within the sacrum: then the joined body may be a transitional lumbar one with S1 below it. In a field that
 /// ends at L5 or S1 no whole lumbar step is in view: there the body below must be joined, too.
 fn below_s1(steps: &[f64], joined: impl Fn(usize) -> Option<(f64, bool)>) -> usize {
-    let is_joined = |n| joined(n).is_some_and(|(share, ilia)| ilia && share >= LEAST_JOINED);
+    let is_joined = |n| is_joined(joined(n));
     let is_free = |n| joined(n).is_some_and(|(share, _)| share < FREE);
     let is_short = |n: usize| steps[n - 1] <= SACRAL_STEP_SHARE * steps[n];
     let is_s1 = |n: usize| match steps.len() - 1 - n {
