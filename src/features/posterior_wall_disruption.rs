@@ -134,9 +134,9 @@ static SPEC: Spec = Spec {
         lost without bony bulge is almost never present and in a third to a half of cases \
         indeterminate; 'absent' rules nothing out. A 3 mm peak reads 1.5-2 mm as a mean of 5 by \
         5 mm. Inserted bony caps of 3.5-5.5 mm in the development scans: present in 12 of 15 (2-3 \
-        mm slices) and 7 of 7 (4-6 mm); of 1.5-3.5 mm in 4 of 13 and 2 of 4. Untouched, 25 walls: \
-        4 falsely present (2.0 to 3.1 mm), all in a kyphotic patient whose walls are hardly denser \
-        than marrow, 1 falsely indeterminate. The limits at 1 mm slices \
+        mm slices) and 7 of 7 (4-6 mm); of 1.5-3.5 mm in 4 of 13 and 2 of 4. Untouched, 28 walls: \
+        3 falsely present (2.1 to 3.4 mm), all in a kyphotic patient whose walls are hardly denser \
+        than marrow, 3 falsely indeterminate. The limits at 1 mm slices \
         are not known (two walls): the one for 2-3 mm is used and said. Not for neck and sacrum.",
     needs: &[
         Need::Roles(&[Role::CtSoft, Role::CtBone, Role::CtLung]),

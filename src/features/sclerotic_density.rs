@@ -212,8 +212,8 @@ static SPEC: Spec = Spec {
     limits: "Vertebral bodies of the thoracic and lumbar spine only: not pedicles, arch, neck, \
         sacrum. Inserted foci in ten development scans, bodies as found: 85 % of at least 1 ml \
         and 100 HU are present or indeterminate (69 % present; 52 foci), 61 % (47 %; 36 foci) of \
-        0.3-1 ml and 100 HU, a third of fainter ones; on new patients expect less. Untouched, 26 bodies that \
-        could be assessed: 4 falsely present, all in one patient, 4 falsely indeterminate (ossification at the \
+        0.3-1 ml and 100 HU, a third of fainter ones; on new patients expect less. Untouched, 29 bodies that \
+        could be assessed: 3 falsely present, all in one patient, 5 falsely indeterminate (ossification at the \
         front, endplate sclerosis, dense pedicle bases, trabeculae round the basivertebral \
         vein). A patient whose whole spine is dense is not seen by comparison; above 350 HU the \
         answer is indeterminate. Volumes are those of the part inside the core above half of the \
