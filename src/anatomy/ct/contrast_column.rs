@@ -111,7 +111,7 @@ fn taken_out(
     let volume = without(volume, coarse, columns);
     let cleared_coarse = coarse_grid(&volume)?;
     let found = spine_line(&volume, &cleared_coarse, parameters).ok()?;
-    if line.is_ok_and(|line| found.proof.weight_mm() < BETTER * line.proof.weight_mm()) {
+    if line.is_ok_and(|line| !found.outweighs(line, BETTER)) {
         return None;
     }
     lies_in_canal(coarse, columns, &found).then(|| Cleared {
@@ -291,6 +291,15 @@ mod tests {
         assert!(cleared.voxels.iter().all(|&hu| hu <= 50));
         let said = myelography(&volume, &coarse, &columns, Ok(&line(0.0)), &Parameters::default());
         assert!(matches!(said, Some(Myelography::InPlace(_))));
+    }
+
+    #[test]
+    fn a_line_found_near_the_middle_alone_outweighs_no_other() {
+        let near_middle = || SpineLine { after: Some(Refusal::NoCanal), ..line(0.0) };
+        let mut short = line(0.0);
+        short.proof.symmetric_mm = 30.0;
+        assert!(line(0.0).outweighs(&short, BETTER) && !short.outweighs(&line(0.0), 1.0));
+        assert!(short.outweighs(&near_middle(), BETTER) && !near_middle().outweighs(&short, 1.0));
     }
 
     #[test]

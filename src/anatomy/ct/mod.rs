@@ -119,7 +119,8 @@ pub fn find_with(
     if let Some(refusal) = line.after.filter(|_| !joints.sacrum) {
         anatomy.vertebrae.clear();
         anatomy.canal = None;
-        anatomy.problems.push(doubts::not_found(refusal));
+        // Nor is what was said of its canal.
+        anatomy.problems = vec![doubts::not_found(refusal)];
         return anatomy;
     }
     anatomy.problems.extend(strays);

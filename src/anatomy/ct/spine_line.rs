@@ -59,6 +59,18 @@ pub struct SpineLine {
     pub after: Option<Refusal>,
 }
 
+impl SpineLine {
+    /// Whether it has so many times the weight of another. One that was found near the middle alone is the lesser whatever
+    /// it weighs: it may come to nothing.
+    pub fn outweighs(&self, other: &Self, times: f64) -> bool {
+        match (self.after.is_some(), other.after.is_some()) {
+            (true, false) => false,
+            (false, true) => true,
+            _ => self.proof.weight_mm() > times * other.proof.weight_mm(),
+        }
+    }
+}
+
 /// What speaks for a spine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Proof {
@@ -123,7 +135,7 @@ pub fn spine_line(
     }
     let again =
         turned_coarse_grid(volume, line.turn).and_then(|grid| search(&grid, parameters).ok());
-    Ok(again.filter(|other| other.proof.weight_mm() > line.proof.weight_mm()).unwrap_or(line))
+    Ok(again.filter(|other| other.outweighs(&line, 1.0)).unwrap_or(line))
 }
 
 /// Looks for the spine on one grid; near the middle of the patient alone where all that was tried is none: in a field
@@ -138,6 +150,7 @@ fn search(coarse: &Coarse, parameters: &Parameters) -> Result<SpineLine, Refusal
     let Some(middle) = middle_of_tissue(coarse, 0..coarse.hu.size()[2]) else {
         return Err(refusal);
     };
+    // Made again rather than kept: most series need it once.
     let mut map = canal_map(coarse, parameters);
     lower_off_plane(&mut map, coarse.spacing, parameters, |_| (middle, NEAR_MIDDLE_MM));
     match search_map(coarse, map, false, parameters) {
