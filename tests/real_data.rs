@@ -16,6 +16,7 @@ mod common;
 use std::path::Path;
 
 use common::{findings, osteoflag, real_data, results, screen, shuffled_copy, stdout};
+use dicom_dictionary_std::tags;
 use serde_json::Value;
 
 struct Trait {
@@ -142,6 +143,31 @@ fn where_no_spine_is_in_view_no_vertebra_is_found() {
             assert_eq!(study["anatomy"]["vertebrae"].as_array().unwrap().len(), 0, "{folder}");
             assert!(!study["coverage"].as_array().unwrap().is_empty(), "{folder} is silent");
         }
+    }
+}
+
+/// A CT of the pelvis alone, as it is often asked for: hip and sacroiliac joints look more like a
+/// canal than the sacral canal does, and no lumbar distance is in view.
+#[test]
+fn in_a_field_of_pelvis_l5_and_s1_are_found_and_one_anchor_is_said_to_name_them() {
+    let Some(data) = real_data("a field of pelvis") else { return };
+    let (pelvis, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let whole = data.join("ct/acrin_breast_lowdose_abdomen_pelvis_5mm/dicom");
+    for slice in std::fs::read_dir(whole).unwrap().map(|entry| entry.unwrap()) {
+        let header = dicom_object::open_file(slice.path()).unwrap();
+        let place = header.element(tags::IMAGE_POSITION_PATIENT).unwrap();
+        // The upper endplate of L5 lies at about -690 mm.
+        if place.to_multi_float64().unwrap()[2] <= -690.0 {
+            std::fs::copy(slice.path(), pelvis.path().join(slice.file_name())).unwrap();
+        }
+    }
+    screen(pelvis.path(), out.path(), &["--no-pictures"]).success();
+    let studies = findings(out.path());
+    let vertebrae = studies[0]["anatomy"]["vertebrae"].as_array().unwrap();
+    let levels: Vec<_> = vertebrae.iter().map(|v| v["level"].as_str()).collect();
+    assert_eq!(levels, [Some("S1"), Some("L5")]);
+    for vertebra in vertebrae {
+        assert!(vertebra["level_candidates"].as_array().unwrap().len() > 1, "{vertebra:#}");
     }
 }
 
