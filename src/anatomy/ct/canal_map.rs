@@ -179,7 +179,7 @@ struct Ray {
 struct Step {
     dx: isize,
     dy: isize,
-    r: f64,
+    r: f32,
 }
 
 /// Offsets of the rays and of the places ahead, in coarse voxels.
@@ -206,7 +206,7 @@ impl Rays {
                 let mut r = spacing;
                 while r <= parameters.ray_length_mm {
                     let step = |x: f64| libm::floor(x * r / spacing + 0.5) as isize;
-                    steps.push(Step { dx: step(c), dy: step(s), r });
+                    steps.push(Step { dx: step(c), dy: step(s), r: r as f32 });
                     r += spacing * 0.75;
                 }
                 Ray { cosine: c, sine: s, steps }
@@ -281,15 +281,14 @@ impl Rays {
     }
 }
 
-/// No step of a ray met a wall, and its length.
-const NO_WALL: u32 = u32::MAX;
-const NO_LENGTH: f64 = f64::INFINITY;
+/// Length of a ray that met no wall, mm.
+const NO_WALL: f32 = f32::INFINITY;
 
 /// Where a ray ended.
 #[derive(Clone, Copy)]
 struct End {
-    /// The step that met a wall, or [`NO_WALL`].
-    wall: u32,
+    /// Distance of the wall it met, mm, or [`NO_WALL`].
+    wall: f32,
     /// Densest voxel before, HU.
     densest: f32,
 }
@@ -297,7 +296,7 @@ struct End {
 /// The ray of one voxel, which may leave the plane.
 fn run(plane: &[f32], [ni, nj]: [usize; 2], [i, j]: [usize; 2], steps: &[Step], limit: f32) -> End {
     let mut densest = f32::NEG_INFINITY;
-    for (n, step) in steps.iter().enumerate() {
+    for step in steps {
         let (Some(x), Some(y)) = (i.checked_add_signed(step.dx), j.checked_add_signed(step.dy))
         else {
             break;
@@ -310,7 +309,7 @@ fn run(plane: &[f32], [ni, nj]: [usize; 2], [i, j]: [usize; 2], steps: &[Step], 
             break;
         }
         if value > limit {
-            return End { wall: n as u32, densest };
+            return End { wall: step.r, densest };
         }
         densest = densest.max(value);
     }
@@ -333,11 +332,13 @@ fn shares_together(
     let (mut hits, mut close) = ([0.0f64; LANES], [0.0f64; LANES]);
     let (mut east, mut south) = ([0.0f64; LANES], [0.0f64; LANES]);
     for ray in &rays.directions {
-        let mut walls = [NO_WALL; LANES];
+        // Bits of the distances of the walls.
+        let mut walls = [NO_WALL.to_bits(); LANES];
         let mut densest = [f32::NEG_INFINITY; LANES];
         // All bits while the ray goes on.
         let mut going = [u32::MAX; LANES];
-        for (n, step) in ray.steps.iter().enumerate() {
+        for step in &ray.steps {
+            let r = step.r.to_bits();
             let at = here.wrapping_add_signed(step.dy * ni as isize + step.dx);
             let Some(values) = plane.get(at..).and_then(|rest| rest.first_chunk::<LANES>()) else {
                 break;
@@ -347,7 +348,7 @@ fn shares_together(
                 let value = values[lane];
                 let air = if value < AIR_HU { u32::MAX } else { 0 };
                 let wall = if value > limits[lane] { u32::MAX } else { 0 } & !air & going[lane];
-                walls[lane] = if wall != 0 { n as u32 } else { walls[lane] };
+                walls[lane] = (walls[lane] & !wall) | (r & wall);
                 going[lane] &= !(air | wall);
                 let seen = if going[lane] != 0 { value } else { f32::NEG_INFINITY };
                 densest[lane] = if seen > densest[lane] { seen } else { densest[lane] };
@@ -357,10 +358,10 @@ fn shares_together(
                 break;
             }
         }
-        let lengths = walls.map(|wall| ray.steps.get(wall as usize).map_or(NO_LENGTH, |s| s.r));
+        let walls = walls.map(f32::from_bits);
         for lane in 0..LANES {
-            let length = lengths[lane];
-            let hit = length < NO_LENGTH;
+            let length = f64::from(walls[lane]);
+            let hit = walls[lane] < NO_WALL;
             let part = f64::from((densest[lane] - bases[lane]) / rays.contrast_hu);
             let weak = (part - 0.4) / 0.6;
             let weak = 0.7 * if weak < 1.0 { weak } else { 1.0 };
@@ -393,12 +394,13 @@ struct Sums {
 
 impl Sums {
     fn add(&mut self, rays: &Rays, ray: &Ray, end: End, base: f32) {
-        let length = if let Some(step) = ray.steps.get(end.wall as usize) {
+        let length = if end.wall < NO_WALL {
+            let length = f64::from(end.wall);
             self.hits += 1.0;
-            if step.r < rays.near_mm {
+            if length < rays.near_mm {
                 self.close += 1;
             }
-            step.r
+            length
         } else {
             // A weak wall (disc, thin lamina) is part of a hit.
             let part = f64::from((end.densest - base) / rays.contrast_hu);

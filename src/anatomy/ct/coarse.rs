@@ -1,7 +1,7 @@
 //! The coarse grid on which the spine is searched: along LPS or turned about z, isotropic, Hounsfield units.
 
 use super::sampling::samples;
-use crate::geometry::{ContinuousIndex, Grid, LpsPoint, LpsVector, VoxelIndex};
+use crate::geometry::{ContinuousIndex, Frame, Grid, LpsPoint, LpsVector, VoxelIndex};
 use crate::kernels::{Array3, place_of, resample_onto};
 use crate::volume::Volume;
 
@@ -85,6 +85,35 @@ pub fn turned_coarse_grid(volume: &Volume<i16>, turn: f64) -> Option<Coarse> {
 }
 
 impl Coarse {
+    /// The voxels of the same grid that lie within `margin_mm` of a line along each axis; `None` where there are none.
+    pub fn about(&self, line: &[Frame], margin_mm: f64) -> Option<Self> {
+        let size = self.hu.size();
+        let margin = margin_mm / self.spacing;
+        let (mut from, mut to) = (size, [0; 3]);
+        for frame in line {
+            let ContinuousIndex { i, j, k } = self.grid.to_index(frame.origin);
+            for (axis, at) in [i, j, k].into_iter().enumerate() {
+                from[axis] = from[axis].min((at - margin).max(0.0) as usize);
+                to[axis] = to[axis].max(size[axis].min((at + margin + 1.0).max(0.0) as usize));
+            }
+        }
+        let part = [0, 1, 2].map(|axis| to[axis].saturating_sub(from[axis]));
+        if part.contains(&0) {
+            return None;
+        }
+        let rows = (from[2]..to[2]).flat_map(|k| (from[1]..to[1]).map(move |j| (j, k)));
+        let hu = rows.flat_map(|(j, k)| {
+            let start = self.hu.offset(from[0], j, k);
+            &self.hu.data()[start..start + part[0]]
+        });
+        let [a, b, c] = [0, 1, 2].map(|axis| self.grid.step(axis));
+        Some(Self {
+            hu: Array3::from_vec(part, hu.copied().collect())?,
+            grid: Grid::new(part, self.place(from[0], from[1], from[2]), a, b, c).ok()?,
+            ..*self
+        })
+    }
+
     /// Centre of a coarse voxel.
     pub fn place(&self, i: usize, j: usize, k: usize) -> LpsPoint {
         self.grid.voxel_to_lps(VoxelIndex { i, j, k })
@@ -119,4 +148,32 @@ pub fn made(size: [usize; 3], hu: impl Fn(f64, f64, f64) -> i16) -> (Volume<i16>
     let volume = Volume { grid, voxels, validity: crate::volume::Validity::default() };
     let coarse = coarse_grid(&volume).unwrap();
     (volume, coarse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_part_about_a_line_has_the_values_of_the_whole_at_the_same_places() {
+        let (_, coarse) = made([20, 24, 30], |x, y, z| (x + 40.0 * y + 9.0 * z) as i16);
+        let frame = |z: f64| Frame {
+            origin: LpsPoint::new(6.0, -9.0, z),
+            up: LpsVector::HEAD,
+            anterior: LpsVector::ANTERIOR,
+            left: LpsVector::LEFT,
+        };
+        let part = coarse.about(&[frame(20.0), frame(31.0)], 7.0).unwrap();
+        let [ni, nj, nk] = part.hu.size();
+        assert!(ni < 10 && nj < 10 && (9..=14).contains(&nk), "{ni} {nj} {nk}");
+        for at in 0..part.hu.data().len() {
+            let whole = coarse.grid.nearest(part.place_at(at)).unwrap();
+            assert_eq!(part.hu.data()[at], coarse.hu.at(whole.i, whole.j, whole.k));
+        }
+        for corner in [[-0.4, -0.4, -7.0], [6.9, 6.9, 6.9], [-6.9, -6.9, -6.9]] {
+            let place = frame(24.0).origin + LpsVector::new(corner[0], corner[1], corner[2]);
+            assert!(part.grid.nearest(place).is_some(), "{corner:?}");
+        }
+        assert!(coarse.about(&[frame(500.0)], 7.0).is_none() && coarse.about(&[], 7.0).is_none());
+    }
 }

@@ -49,6 +49,9 @@ const BETTER: f64 = 1.2;
 /// fat before the sac. Dense bodies begin from 1 mm ahead of it, so what is ahead proves nothing.
 const AHEAD_MM: (i32, i32) = (-14, 0);
 const BESIDE_MM: i32 = 8;
+/// So far about a line that is long enough columns are sought, mm: farther than the side of any body, so that what
+/// is wider than a sac is seen to be.
+const NEAR_LINE_MM: f64 = 45.0;
 /// Area of medium there that counts, mm².
 const LEAST_AREA_MM2: f64 = 24.0;
 
@@ -72,32 +75,30 @@ pub struct Cleared {
     pub problem: Problem,
 }
 
-/// Looks whether [`columns`] are a sac full of contrast medium: in the canal of the spine that was found, and, where none
+/// Looks for a sac full of contrast medium: in the canal of the spine that was found, and, where none
 /// or only a part of one was, by a search with the medium taken out.
 pub fn myelography(
     volume: &Volume<i16>,
     coarse: &Coarse,
-    columns: &BitMask,
     line: Result<&SpineLine, &Refusal>,
     parameters: &Parameters,
 ) -> Option<Myelography> {
     let field_mm = coarse.hu.size()[2] as f64 * coarse.spacing;
-    if line.is_ok_and(|line| line.proof.length_mm >= LONG_ENOUGH * field_mm) {
-        return in_place(coarse, line, columns);
+    let whole = line.ok().filter(|line| line.proof.length_mm >= LONG_ENOUGH * field_mm);
+    if let Some(line) = whole {
+        let near = coarse.about(&line.frames[line.followed.clone()], NEAR_LINE_MM)?;
+        return in_place(&near, line, &columns(&near)?);
     }
-    taken_out(volume, coarse, line, columns, parameters)
+    let columns = columns(coarse)?;
+    taken_out(volume, coarse, line, &columns, parameters)
         .map(|cleared| Myelography::TakenOut(Box::new(cleared)))
-        .or_else(|| in_place(coarse, line, columns))
+        .or_else(|| in_place(coarse, line.ok()?, &columns))
 }
 
 /// The medium in the canal of a spine that was found with it.
-fn in_place(
-    coarse: &Coarse,
-    line: Result<&SpineLine, &Refusal>,
-    columns: &BitMask,
-) -> Option<Myelography> {
-    let line = line.ok().filter(|line| lies_in_canal(coarse, columns, line))?;
-    Some(Myelography::InPlace(problem(line, "densities beside the canal are not dependable")))
+fn in_place(coarse: &Coarse, line: &SpineLine, columns: &BitMask) -> Option<Myelography> {
+    let what_follows = "densities beside the canal are not dependable";
+    lies_in_canal(coarse, columns, line).then(|| Myelography::InPlace(problem(line, what_follows)))
 }
 
 /// The spine that is found with the medium taken out, where it is more of one than without.
@@ -162,7 +163,7 @@ fn covers(coarse: &Coarse, mask: &BitMask, place: LpsPoint) -> bool {
 }
 
 /// Dense columns that are alike along z, grown to their rims, on the coarse grid; `None` where there is none.
-pub fn columns(coarse: &Coarse) -> Option<BitMask> {
+fn columns(coarse: &Coarse) -> Option<BitMask> {
     let size = coarse.hu.size();
     let smooth = gaussian(&coarse.hu, [0.7; 3], 3.0, Boundary::Nearest);
     let reach = libm::round(ALIKE_OVER_MM / coarse.spacing) as usize;
@@ -289,7 +290,7 @@ mod tests {
         }
         let cleared = without(&volume, &coarse, &columns);
         assert!(cleared.voxels.iter().all(|&hu| hu <= 50));
-        let said = myelography(&volume, &coarse, &columns, Ok(&line(0.0)), &Parameters::default());
+        let said = myelography(&volume, &coarse, Ok(&line(0.0)), &Parameters::default());
         assert!(matches!(said, Some(Myelography::InPlace(_))));
     }
 
@@ -317,7 +318,7 @@ mod tests {
         });
         let columns = columns(&coarse).unwrap();
         assert!(!lies_in_canal(&coarse, &columns, &line(0.0)));
-        let said = myelography(&volume, &coarse, &columns, Ok(&line(0.0)), &Parameters::default());
+        let said = myelography(&volume, &coarse, Ok(&line(0.0)), &Parameters::default());
         assert!(said.is_none());
     }
 

@@ -73,13 +73,11 @@ pub fn find_with(
         anatomy.problems.push(doubts::not_found(spine_line::Refusal::NoCanal));
         return anatomy;
     };
-    let ((mut patient, columns), line) = rayon::join(
-        || rayon::join(|| patient::patient(volume, &coarse), || contrast_column::columns(&coarse)),
+    let (mut patient, line) = rayon::join(
+        || patient::patient(volume, &coarse),
         || spine_line::spine_line(volume, &coarse, parameters),
     );
-    let said = columns.and_then(|columns| {
-        contrast_column::myelography(volume, &coarse, &columns, line.as_ref(), parameters)
-    });
+    let said = contrast_column::myelography(volume, &coarse, line.as_ref(), parameters);
     let (volume, coarse, line) = match said {
         Some(Myelography::TakenOut(cleared)) => {
             let Cleared { volume, coarse, line, problem } = *cleared;

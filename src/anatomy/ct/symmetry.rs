@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::centre_line::{rolled, turned};
 use super::coarse::{Coarse, OUTSIDE};
-use crate::geometry::{Frame, LocalPoint};
+use crate::geometry::{ContinuousIndex, Frame, LocalPoint};
 use crate::kernels::{
     Boundary, Samples, gaussian_profile, gaussian_profile_in_view, interpolate, median_profile,
 };
@@ -149,13 +149,18 @@ fn correlations(coarse: &Coarse, frame: &Frame) -> Vec<f64> {
         without: [None; 2],
     };
     let mut likeness = vec![0.0f32; ROWS * width];
+    let first = LocalPoint { s: 0.0, v: FIRST_ROW_MM, u: -STEP_MM * COLUMNS as f64 };
+    let first = coarse.grid.to_index(frame.to_lps(first));
+    let ahead = coarse.grid.vector_to_index(frame.anterior * STEP_MM);
+    let aside = coarse.grid.vector_to_index(frame.left * STEP_MM);
     for (row, line) in likeness.chunks_exact_mut(width).enumerate() {
         samples.fill(line, |column| {
-            coarse.grid.to_index(frame.to_lps(LocalPoint {
-                s: 0.0,
-                v: FIRST_ROW_MM + STEP_MM * row as f64,
-                u: STEP_MM * (column as f64 - COLUMNS as f64),
-            }))
+            let (row, column) = (row as f64, column as f64);
+            ContinuousIndex {
+                i: first.i + row * ahead.i + column * aside.i,
+                j: first.j + row * ahead.j + column * aside.j,
+                k: first.k + row * ahead.k + column * aside.k,
+            }
         });
         for value in line {
             *value = ((*value - 40.0) / 260.0).clamp(0.0, 1.0);
@@ -164,31 +169,38 @@ fn correlations(coarse: &Coarse, frame: &Frame) -> Vec<f64> {
     mirror_correlations(&likeness, width).to_vec()
 }
 
-/// Sums over the pairs of one section for the shifts side by side (and one more, not used).
+/// Shifts side by side, and one more that is not used.
+const LANES: usize = SHIFTS.len() + 1;
+
+/// Sums over pairs for the shifts side by side.
 #[derive(Default)]
-struct Pairs {
-    count: [u32; SHIFTS.len() + 1],
-    sum: [f64; SHIFTS.len() + 1],
-    squares: [f64; SHIFTS.len() + 1],
-    products: [f64; SHIFTS.len() + 1],
+struct Pairs<T> {
+    count: [T; LANES],
+    sum: [T; LANES],
+    squares: [T; LANES],
+    products: [T; LANES],
 }
 
 /// The correlation of a section with its mirror image for each of [`SHIFTS`].
 #[multiversion(targets("x86_64+avx2"))]
 fn mirror_correlations(likeness: &[f32], width: usize) -> [f64; SHIFTS.len()] {
-    let mut pairs = Pairs::default();
+    let mut pairs = Pairs::<f64>::default();
     let first = COLUMNS.saturating_add_signed(SHIFTS[0]);
     for row in likeness.chunks_exact(width) {
+        // Single precision is enough for the few pairs of a row.
+        let mut of_row = Pairs::<f32>::default();
         for d in 0..=HALF_WIDTH {
             let (left, right) = (&row[first + d..], &row[first - d..]);
             let (Some(left), Some(right)) = (left.first_chunk(), right.first_chunk()) else {
                 continue;
             };
-            pairs.add(left, right, d == 0);
+            // The middle column is its own mirror image and counts once.
+            of_row.add(left, right, if d == 0 { 1.0 } else { 2.0 });
         }
+        pairs.add_row(&of_row);
     }
     std::array::from_fn(|n| {
-        let count = f64::from(pairs.count[n]);
+        let count = pairs.count[n];
         if count <= MIN_PAIRS * (ROWS * (2 * HALF_WIDTH + 1)) as f64 {
             return f64::NAN;
         }
@@ -198,26 +210,32 @@ fn mirror_correlations(likeness: &[f32], width: usize) -> [f64; SHIFTS.len()] {
     })
 }
 
-impl Pairs {
+impl Pairs<f32> {
     #[allow(clippy::inline_always, reason = "becomes part of a loop compiled for AVX2")]
     #[inline(always)]
-    fn add(
-        &mut self,
-        left: &[f32; SHIFTS.len() + 1],
-        right: &[f32; SHIFTS.len() + 1],
-        middle: bool,
-    ) {
-        // The middle column is its own mirror image and counts once.
-        let (times, both) = if middle { (0.5, 1) } else { (1.0, 2) };
-        for lane in 0..=SHIFTS.len() {
+    fn add(&mut self, left: &[f32; LANES], right: &[f32; LANES], voxels: f32) {
+        for lane in 0..LANES {
             // Without a branch: what is out of view adds nothing.
             let seen = !left[lane].is_nan() && !right[lane].is_nan();
-            let l = f64::from(if seen { left[lane] } else { 0.0 });
-            let r = f64::from(if seen { right[lane] } else { 0.0 });
-            self.count[lane] += if seen { both } else { 0 };
-            self.sum[lane] += times * (l + r);
-            self.squares[lane] += times * (l * l + r * r);
-            self.products[lane] += times * 2.0 * l * r;
+            let l = if seen { left[lane] } else { 0.0 };
+            let r = if seen { right[lane] } else { 0.0 };
+            self.count[lane] += if seen { voxels } else { 0.0 };
+            self.sum[lane] += 0.5 * voxels * (l + r);
+            self.squares[lane] += 0.5 * voxels * (l * l + r * r);
+            self.products[lane] += voxels * (l * r);
+        }
+    }
+}
+
+impl Pairs<f64> {
+    #[allow(clippy::inline_always, reason = "becomes part of a loop compiled for AVX2")]
+    #[inline(always)]
+    fn add_row(&mut self, row: &Pairs<f32>) {
+        for lane in 0..LANES {
+            self.count[lane] += f64::from(row.count[lane]);
+            self.sum[lane] += f64::from(row.sum[lane]);
+            self.squares[lane] += f64::from(row.squares[lane]);
+            self.products[lane] += f64::from(row.products[lane]);
         }
     }
 }
