@@ -169,6 +169,7 @@ const MARGIN_MM: (f64, f64) = (45.0, 95.0);
 /// What the caption says of the anatomy.
 fn summary(anatomy: &Anatomy) -> (String, super::canvas::Rgb) {
     let count = anatomy.vertebrae.len();
+    // The line goes on straight beyond what was followed, so this is not how far it was.
     let canal_mm: f64 = anatomy
         .canal
         .iter()
@@ -179,11 +180,11 @@ fn summary(anatomy: &Anatomy) -> (String, super::canvas::Rgb) {
             ("NO SPINE FOUND: nothing is said about bone in this series".to_owned(), UNSURE)
         }
         (0, true) => {
-            (format!("canal followed over {canal_mm:.0} mm, NO VERTEBRAL BODY found"), UNSURE)
+            (format!("canal drawn over {canal_mm:.0} mm, NO VERTEBRAL BODY found"), UNSURE)
         }
         (_, false) => (format!("{count} vertebral bodies, canal not followed"), WHITE),
         (_, true) => {
-            (format!("{count} vertebral bodies, canal followed over {canal_mm:.0} mm"), WHITE)
+            (format!("{count} vertebral bodies, canal drawn over {canal_mm:.0} mm"), WHITE)
         }
     }
 }
