@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Find the vertebrae in further perturbed copies: size, kernel, density, field, gantry, surgery, cement, collapse.
+"""Find the vertebrae in further perturbed copies: size, kernel, density, field, small boxes, gantry, surgery, cement, collapse.
 
 usage: perturb_further.py CACHE [what perturb_anatomy.py takes]
 
@@ -85,6 +85,12 @@ def end_of_field(volume, to_lps, truth, end):
     low = z.min() if end == "low" else z.max() - 150
     copy = first.window(volume, to_lps, truth, low, low + 150)
     return copy and first.in_plane(*copy, -10 if end == "low" else 10)
+
+
+def boxes(volume, to_lps, truth, length):
+    """small fields about the spine, 80 mm wide where it is straight, at five places; off the middle by -15, 0 and 15 mm in turn"""
+    cut = [c for c in first.windows(volume, to_lps, truth, length, 5) if c]
+    return [first.in_plane(*copy, 15 * (n % 3 - 1)) for n, copy in enumerate(cut)]
 
 
 def gantry(volume, to_lps, truth, degrees):
@@ -260,6 +266,7 @@ CLASSES = {
     "laminectomy": one(laminectomy), "screws": one(screws), "cement": one(cement), "collapsed": one(collapsed), "fused": one(fused),
     "gantry +15": one(gantry, 15), "gantry -15": one(gantry, -15),
     "turn +20 thick noisy": one(turned_thick_noisy, 20), "turn -20 thick noisy": one(turned_thick_noisy, -20),
+    "box 50": lambda name, *s: boxes(*s, 50), "box 80": lambda name, *s: boxes(*s, 80),
     "low end tight": one(end_of_field, "low"), "high end tight": one(end_of_field, "high"),
 }
 

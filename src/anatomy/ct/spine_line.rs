@@ -41,6 +41,10 @@ const LENGTH_SYMMETRY: f64 = 0.08;
 /// tilted by 20; the shaft of a raised arm, a tube of bone as well, 55 and 72.
 const MOST_ASLANT_DEGREES: f64 = 50.0;
 
+/// Air about a patient is thinner than this, HU: medians before the spine are -961 to -1018 in eight series, those of lung
+/// -825 to -866 in two; a lung with much emphysema passes for air and is refused as before.
+const AIR_BELOW_HU: f64 = -930.0;
+
 /// A line of frames along the spine, one millimetre apart, from feet to head.
 pub struct SpineLine {
     /// Frames: `up` along the canal, `anterior` in the plane of symmetry.
@@ -459,29 +463,32 @@ fn clearest_turn(found: &Symmetry, stretch: std::ops::Range<usize>) -> f64 {
 }
 
 /// Median distance from the path to the last tissue in front, mm; `None` where the field ends
-/// first on most slices.
+/// first on most slices, or in what is no air about the patient but lung.
 fn skin_ahead_mm(coarse: &Coarse, path: &CanalPath) -> Option<f64> {
     let mut found = Vec::new();
+    let mut beyond = Vec::new();
     for &[i, j, k] in path.voxels.iter().step_by(4) {
         let mut skin = None;
-        let mut measured_beyond = 0;
+        let mut air = Vec::new();
         for steps in 0..j {
             let hu = coarse.hu.at(i, j - 1 - steps, k);
             if hu > -300.0 {
                 skin = Some(steps);
-                measured_beyond = 0;
+                air.clear();
             } else if hu > -1500.0 {
-                measured_beyond += 1;
+                air.push(f64::from(hu));
             }
         }
         if let Some(steps) = skin
             && j >= 8
-            && f64::from(measured_beyond) * coarse.spacing >= 10.0
+            && air.len() as f64 * coarse.spacing >= 10.0
         {
             found.push(steps as f64 * coarse.spacing);
+            beyond.extend(air);
         }
     }
-    (found.len() >= 3).then(|| median(found)).flatten()
+    let outside = median(beyond).is_some_and(|hu| hu < AIR_BELOW_HU);
+    (outside && found.len() >= 3).then(|| median(found)).flatten()
 }
 
 #[cfg(test)]
@@ -516,6 +523,20 @@ mod tests {
         assert!(searched(&[0.0]).is_ok());
         assert!(searched(&[85.0]).is_ok());
         assert!(matches!(searched(&[-85.0, 85.0]), Err(Refusal::HasTwin { .. })));
+    }
+
+    #[test]
+    fn a_small_field_that_ends_in_the_lung_is_no_sternum() {
+        let ahead = |hu: i16| {
+            let (_, coarse) = made([50, 60, 60], |x, y, _| match () {
+                () if is_column(x, y - 10.0) => 400,
+                () if y < -32.0 => hu,
+                () => 40,
+            });
+            search(&coarse, &Parameters::default())
+        };
+        assert!(ahead(-850).is_ok());
+        assert!(matches!(ahead(-1000), Err(Refusal::NotASpine { .. })));
     }
 
     #[test]
