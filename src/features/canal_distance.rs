@@ -59,6 +59,7 @@ mod tests {
                 left: Some(Millimetres::new(12.0)),
                 right: None,
                 outline: None,
+                followed: true,
                 confidence: Share::new(1.0),
             })
             .collect();

@@ -119,6 +119,7 @@ pub fn spine(count: usize, step_k: f64, lesion: impl Fn(usize, LocalPoint) -> f6
             left: None,
             right: None,
             outline: None,
+            followed: true,
             confidence: Share::new(1.0),
         })
         .collect();

@@ -55,6 +55,7 @@ pub fn canal(
             left: reach_to_side(own, RAYS / 4).map(Millimetres::new),
             right: reach_to_side(own, 3 * RAYS / 4).map(Millimetres::new),
             outline: outline(&walls, s),
+            followed: line.followed.contains(&s),
             confidence: confidence(line, signals, s),
         })
         .collect();

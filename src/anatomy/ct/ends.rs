@@ -16,10 +16,12 @@
 //! canal at the top of the chain are not told apart from their look-alikes.
 
 use super::bones::Joints;
+use super::vertebrae::whole_step_mm;
 use crate::anatomy::model::{Canal, ColumnEnds, EndEvidence, Vertebra, VertebraId};
 use crate::geometry::{Frame, LpsPoint};
 use crate::kernels::median;
 use crate::problem::{Problem, ProblemCode, Severity};
+use crate::terms::Level;
 use crate::units::Share;
 
 /// S1 to S2 is at most this share of L5 to S1 (measured: 0.72 to 0.75).
@@ -113,32 +115,24 @@ fn trim_strays_once(vertebrae: &mut Vec<Vertebra>) -> Vec<Problem> {
     problems
 }
 
-/// Takes off what lies below S1 and above C2; says so, and which vertebrae the ends are. The
-/// evidence carries the place in the list until the vertebrae are numbered.
+/// Takes off what lies below S1 and above C2, and tells which vertebrae the ends are; what crowded them and was taken
+/// off with it is said at once. The evidence carries the place in the list until the vertebrae are numbered.
 pub fn trim_ends(
     vertebrae: &mut Vec<Vertebra>,
     canal: Option<&Canal>,
     joints: &Joints,
 ) -> (FoundEnds, Vec<Problem>) {
-    let mut problems = Vec::new();
     let places: Vec<LpsPoint> = vertebrae.iter().map(|v| v.centroid).collect();
     let frames: Vec<Option<Frame>> =
         vertebrae.iter().map(|v| v.body.as_ref().map(|body| body.frame)).collect();
     let (by_axes, score) = first_sacral(&places, &frames, &joints.free);
     let sacral = if score >= BELIEVED { by_axes } else { sacral_bodies(vertebrae) };
     let sacral = sacral.max(joints.below_s1);
-    if sacral > 0 {
-        let top = vertebrae[sacral - 1].centroid.z();
+    let below = sacral.checked_sub(1).map(|highest| {
+        let z_mm = vertebrae[highest].centroid.z();
         vertebrae.drain(..sacral);
-        problems.push(
-            Problem::new(
-                ProblemCode::SpinePartlyFollowed,
-                Severity::Note,
-                format!("the chain ran on into the sacrum: {sacral} sacral bodies at and below {top:.0} mm along z are not reported as vertebrae"),
-            )
-            .with_number("to_z_mm", top),
-        );
-    }
+        TakenOff { count: sacral, z_mm }
+    });
     let (opened, c2_score) = canal.map_or((None, 0.0), |canal| canal_opens(vertebrae, canal));
     let narrow = |n: usize| {
         let width = canal.and_then(|canal| canal_width(canal, &vertebrae[n], -6.0, 6.0));
@@ -147,35 +141,40 @@ pub fn trim_ends(
         width.is_some_and(|w| w < SMALL_RING_MM || w < opened.min(OPEN_CANAL_MM))
     };
     let short = first_above_c2(vertebrae).filter(|&n| !narrow(n));
-    let above = [opened, short].into_iter().flatten().min();
-    if let Some(first) = above {
-        let bottom = vertebrae[first].centroid.z();
-        let count = vertebrae.len() - first;
+    let mut strays = Vec::new();
+    let above = [opened, short].into_iter().flatten().min().map(|first| {
+        let taken =
+            TakenOff { count: vertebrae.len() - first, z_mm: vertebrae[first].centroid.z() };
         vertebrae.truncate(first);
         // The dens may be left, closer to C2 than any neighbour.
-        let strays = trim_strays(vertebrae);
-        problems.extend(strays);
-        problems.push(
-            Problem::new(
-                ProblemCode::SpinePartlyFollowed,
-                Severity::Note,
-                format!("the chain ran on over the upper end of the column: {count} places at and above {bottom:.0} mm along z are not reported as vertebrae"),
-            )
-            .with_number("from_z_mm", bottom),
-        );
-    }
+        strays = trim_strays(vertebrae);
+        taken
+    });
     let ends = FoundEnds {
         s1: if score >= BELIEVED { Some(score) } else { (sacral > 0).then_some(BELIEVED) },
         c2: (c2_score > 0.0).then_some(c2_score),
+        below,
+        above,
     };
-    (ends, problems)
+    (ends, strays)
 }
 
-/// Scores of the lowest vertebra as S1 and of the highest as C2.
+/// What was taken off at an end of the column.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct TakenOff {
+    /// How many places.
+    count: usize,
+    /// Height of the one nearest to the column, LPS mm.
+    z_mm: f64,
+}
+
+/// Scores of the lowest vertebra as S1 and of the highest as C2, and what was taken off beyond them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FoundEnds {
     s1: Option<f64>,
     c2: Option<f64>,
+    below: Option<TakenOff>,
+    above: Option<TakenOff>,
 }
 
 impl FoundEnds {
@@ -186,6 +185,38 @@ impl FoundEnds {
             Some(EndEvidence { vertebra: id, score: Share::new(score?) })
         };
         ColumnEnds { s1: end(vertebrae.first(), self.s1), c2: end(vertebrae.last(), self.c2) }
+    }
+
+    /// What was taken off, in words, once the levels are told: a note where the vertebra that is left at that end is
+    /// S1 or C2 by its own anchor. Where it is not, a vertebra may have been taken off, and no other line of the
+    /// report would tell that it was not looked at: a warning.
+    pub fn problems(self, vertebrae: &[Vertebra]) -> Vec<Problem> {
+        let level = |vertebra: Option<&Vertebra>| vertebra.and_then(|vertebra| vertebra.level);
+        let below = self.below.map(|taken| {
+            let certain = level(vertebrae.first()) == Some(Level::S1);
+            let TakenOff { count, z_mm } = taken;
+            let sentence = format!(
+                "{count} places at and below {z_mm:.0} mm along z, taken for sacral bodies below S1, are not reported as vertebrae"
+            );
+            (certain, sentence, "to_z_mm", z_mm)
+        });
+        let above = self.above.map(|taken| {
+            let certain = level(vertebrae.last()) == Some(Level::C2);
+            let TakenOff { count, z_mm } = taken;
+            let sentence = format!(
+                "{count} places at and above {z_mm:.0} mm along z, taken for dens, C1 or skull base, are not reported as vertebrae"
+            );
+            (certain, sentence, "from_z_mm", z_mm)
+        });
+        let said = |(certain, mut sentence, number, z_mm): (bool, String, &str, f64)| {
+            let severity = if certain { Severity::Note } else { Severity::Warning };
+            if !certain {
+                sentence += ": nothing else in view confirms it, and if they are vertebrae they were not looked at";
+            }
+            Problem::new(ProblemCode::SpinePartlyFollowed, severity, sentence)
+                .with_number(number, z_mm)
+        };
+        [below, above].into_iter().flatten().map(said).collect()
     }
 }
 
@@ -252,7 +283,7 @@ fn neck_steps_below(vertebrae: &[Vertebra], above: usize) -> bool {
     let Some([a, b, c]) = above.checked_sub(3).and_then(|from| vertebrae.get(from..above)) else {
         return false;
     };
-    a.centroid.distance(b.centroid) + b.centroid.distance(c.centroid) <= 2.0 * NECK_STEP_MM
+    whole_step_mm(a, b) + whole_step_mm(b, c) <= 2.0 * NECK_STEP_MM
 }
 
 /// The first vertebra beside which the canal has opened, and how sure the one below it (or the
@@ -272,7 +303,10 @@ fn canal_opens(vertebrae: &[Vertebra], canal: &Canal) -> (Option<usize>, f64) {
     let score = |ratio: f64| ramp(ratio, (1.0, 1.3));
     let from = n.saturating_sub(MOST_ABOVE_C2).max(3);
     for (first, vertebra) in vertebrae.iter().enumerate().skip(from) {
-        if let Some(ratio) = opening(canal_width(canal, vertebra, -6.0, 6.0), first) {
+        // At the edge of the field half a vertebra shows the foramen below it instead.
+        let seen = canal_width(canal, vertebra, 0.0, 6.0).is_some();
+        let width = canal_width(canal, vertebra, -6.0, 6.0).filter(|_| seen);
+        if let Some(ratio) = opening(width, first) {
             return (Some(first), score(ratio));
         }
     }
@@ -312,7 +346,8 @@ fn sacral_bodies(vertebrae: &[Vertebra]) -> usize {
     count
 }
 
-/// The first place above C2, where the step falls short.
+/// The first place above C2, where the step falls short. Between the centres of what is in view: a dens at the edge of
+/// the field is as short a step as a neighbour of which as much is cut, and only the canal beside it tells them apart.
 fn first_above_c2(vertebrae: &[Vertebra]) -> Option<usize> {
     let steps: Vec<f64> =
         vertebrae.windows(2).map(|pair| pair[0].centroid.distance(pair[1].centroid)).collect();
@@ -326,285 +361,5 @@ fn first_above_c2(vertebrae: &[Vertebra]) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::anatomy::model::CanalSection;
-    use crate::geometry::LpsVector;
-    use crate::units::Millimetres;
-
-    fn at(y: f64, z: f64) -> Vertebra {
-        Vertebra {
-            id: VertebraId(String::new()),
-            level: None,
-            level_candidates: Vec::new(),
-            section_guess: None,
-            centroid: LpsPoint::new(0.0, y, z),
-            fraction_in_view: Share::new(1.0),
-            confidence: Share::new(0.8),
-            body: None,
-            disc_below: None,
-            disc_above: None,
-            problems: Vec::new(),
-        }
-    }
-
-    fn leaning(chain: &[(f64, f64, f64)]) -> (Vec<LpsPoint>, Vec<Option<Frame>>) {
-        chain
-            .iter()
-            .map(|&(degrees, y, z)| {
-                let (place, a) = (LpsPoint::new(0.0, y, z), degrees.to_radians());
-                let up = LpsVector::HEAD * libm::cos(a) + LpsVector::ANTERIOR * libm::sin(a);
-                (place, Frame::from_up_and_anterior(place, up, LpsVector::ANTERIOR))
-            })
-            .unzip()
-    }
-
-    #[test]
-    fn s1_is_told_by_the_lean_of_the_axes_in_any_position_of_the_patient() {
-        for position in [-20.0, 0.0, 20.0] {
-            // S2, S1, L5, L4, L3.
-            let chain = [
-                (62.0 + position, 80.0, -50.0),
-                (52.0 + position, 60.0, -30.0),
-                (28.0 + position, 28.0, 0.0),
-                (6.0 + position, 0.0, 36.0),
-                (-4.0 + position, -10.0, 73.0),
-            ];
-            let (places, frames) = leaning(&chain);
-            let (s1, score) = first_sacral(&places, &frames, &[]);
-            assert_eq!(s1, 1);
-            assert!(score > 0.8, "{score}");
-        }
-    }
-
-    #[test]
-    fn an_extended_neck_above_a_missed_body_has_no_s1() {
-        let chain = [(52.0, 0.0, 0.0), (30.0, -16.0, 25.0), (5.0, -19.0, 44.0), (2.0, -21.0, 62.0)];
-        let (places, frames) = leaning(&chain);
-        assert!(first_sacral(&places, &frames, &[]).1 < BELIEVED);
-    }
-
-    #[test]
-    fn a_lordotic_lumbar_spine_without_sacrum_has_no_s1() {
-        let chain = [(26.0, 10.0, 0.0), (10.0, 0.0, 36.0), (-2.0, -4.0, 72.0), (-8.0, -4.0, 108.0)];
-        let (places, frames) = leaning(&chain);
-        assert!(first_sacral(&places, &frames, &[]).1 < BELIEVED);
-    }
-
-    #[test]
-    fn a_body_free_between_the_hip_bones_is_not_s1_however_it_leans() {
-        // L5 leans as S1 does; the outline of S1 went wrong and leans less.
-        let chain = [
-            (40.0, 28.0, -36.0),
-            (35.0, 8.0, -4.0),
-            (12.0, 0.0, 34.0),
-            (0.0, -4.0, 72.0),
-            (-8.0, -4.0, 108.0),
-        ];
-        let (places, frames) = leaning(&chain);
-        let leans = first_sacral(&places, &frames, &[]);
-        assert!(leans.0 == 1 && leans.1 >= BELIEVED, "{leans:?}");
-        assert!(first_sacral(&places, &frames, &[false, true, true]).1 < BELIEVED);
-    }
-
-    #[test]
-    fn places_too_close_to_be_neighbours_at_an_end_are_taken_off() {
-        let chain = |steps: &[f64]| -> Vec<Vertebra> {
-            let mut z = 0.0;
-            let above = steps.iter().map(|step| {
-                z += step;
-                at(0.0, z)
-            });
-            std::iter::once(at(0.0, 0.0)).chain(above).collect()
-        };
-        let mut strays = chain(&[18.0, 9.0, 38.0, 37.0, 36.0]);
-        let problems = trim_strays(&mut strays);
-        assert_eq!((strays.len(), problems[0].numbers["to_z_mm"]), (4, 18.0));
-        // Under the skull it is the upper end, in a short chain, too.
-        let mut strays = chain(&[19.0, 18.0, 17.0, 11.0]);
-        let problems = trim_strays(&mut strays);
-        assert_eq!((strays.len(), problems[0].numbers["from_z_mm"]), (4, 65.0));
-        // A row of them in a sacrum whose canal is not seen.
-        let mut strays = chain(&[11.0, 10.0, 10.0, 10.0, 10.0, 10.0, 31.0, 36.0, 37.0, 38.0]);
-        trim_strays(&mut strays);
-        assert_eq!(strays.len(), 5);
-        // S3, S2, S1, L5, L4; a worn neck, and one with an outline that is off; a body missed above the
-        // lowest two; a collapsed one.
-        for steps in [
-            [22.0, 25.0, 36.0, 37.0],
-            [24.0, 14.0, 13.0, 13.0],
-            [20.0, 20.0, 11.0, 14.0],
-            [30.0, 66.0, 32.0, 32.0],
-            [18.0, 18.0, 36.0, 37.0],
-        ] {
-            assert!(trim_strays(&mut chain(&steps)).is_empty(), "{steps:?}");
-        }
-    }
-
-    fn canal(width: impl Fn(f64) -> f64, to_mm: usize) -> Canal {
-        let sections = (0..to_mm)
-            .map(|z| {
-                let z = z as f64;
-                let origin = LpsPoint::new(0.0, 20.0, z);
-                let frame =
-                    Frame::from_up_and_anterior(origin, LpsVector::HEAD, LpsVector::ANTERIOR)
-                        .unwrap();
-                let half = Some(Millimetres::new(width(z) / 2.0));
-                CanalSection {
-                    frame,
-                    anterior: Millimetres::new(7.0),
-                    posterior: None,
-                    left: half,
-                    right: half,
-                    outline: None,
-                    confidence: Share::new(1.0),
-                }
-            })
-            .collect();
-        Canal { sections }
-    }
-
-    #[test]
-    fn where_the_canal_opens_the_neck_ends_and_the_body_below_is_c2() {
-        let mut chain: Vec<Vertebra> =
-            [0.0, 18.0, 36.0, 54.0, 72.0, 92.0].map(|z| at(0.0, z)).into();
-        let opening = canal(|z| if z > 84.0 { 31.0 } else { 23.0 }, 110);
-        let (ends, _) = trim_ends(&mut chain, Some(&opening), &Joints::default());
-        assert_eq!(chain.len(), 5);
-        assert!(ends.c2.is_some_and(|score| score > 0.9));
-    }
-
-    #[test]
-    fn a_dens_that_crowds_c2_does_not_hide_the_ring_of_c1_above_it() {
-        let mut chain: Vec<Vertebra> =
-            [0.0, 16.0, 32.0, 48.0, 63.0, 74.0, 90.0].map(|z| at(0.0, z)).into();
-        let width = |z: f64| match z {
-            ..68.0 => 24.0,
-            68.0..83.0 => 26.0,
-            _ => 28.5,
-        };
-        let (ends, _) = trim_ends(&mut chain, Some(&canal(width, 110)), &Joints::default());
-        assert_eq!(chain.len(), 5);
-        assert!(ends.c2.is_some());
-    }
-
-    #[test]
-    fn in_a_small_person_a_narrower_ring_has_opened_more() {
-        let chain: Vec<Vertebra> = [0.0, 15.0, 30.0, 45.0, 61.0].map(|z| at(0.0, z)).into();
-        let kept = |neck: f64| {
-            let mut chain = chain.clone();
-            let canal = canal(|z| if z > 55.0 { 26.0 } else { neck }, 80);
-            let (ends, _) = trim_ends(&mut chain, Some(&canal), &Joints::default());
-            (chain.len(), ends.c2.is_some())
-        };
-        assert_eq!((kept(19.0), kept(21.0)), ((4, true), (5, false)));
-    }
-
-    #[test]
-    fn a_short_step_beside_a_narrow_canal_is_a_worn_neck_and_no_dens() {
-        let chain: Vec<Vertebra> = [0.0, 20.0, 40.0, 60.0, 75.0, 90.0].map(|z| at(0.0, z)).into();
-        let kept = |below: f64, beside: f64| {
-            let mut chain = chain.clone();
-            let canal = canal(|z| if z > 67.0 { beside } else { below }, 110);
-            trim_ends(&mut chain, Some(&canal), &Joints::default());
-            chain.len()
-        };
-        assert_eq!((kept(20.0, 22.0), kept(20.0, 25.0)), (6, 4));
-        // As wide, but wide below, too.
-        assert_eq!(kept(24.0, 25.0), 6);
-    }
-
-    #[test]
-    fn a_neck_whose_canal_does_not_open_has_no_c2() {
-        let mut chain: Vec<Vertebra> = [0.0, 18.0, 36.0, 54.0].map(|z| at(0.0, z)).into();
-        // From chest to neck the canal widens too, but not to the width of the ring of C1.
-        let widening = canal(|z| 17.0 + z / 9.0, 70);
-        let (ends, _) = trim_ends(&mut chain, Some(&widening), &Joints::default());
-        assert_eq!((chain.len(), ends.c2), (4, None));
-    }
-
-    #[test]
-    fn a_neck_wider_than_the_chest_below_it_has_not_opened() {
-        let mut chain: Vec<Vertebra> =
-            [0.0, 19.0, 38.0, 57.0, 77.0, 97.0, 116.0].map(|z| at(0.0, z)).into();
-        let width = |z: f64| match z {
-            ..45.0 => 17.0,
-            45.0..65.0 => 22.7,
-            65.0..87.0 => 27.5,
-            _ => 24.5,
-        };
-        let (ends, _) = trim_ends(&mut chain, Some(&canal(width, 150)), &Joints::default());
-        assert_eq!((chain.len(), ends.c2), (7, None));
-    }
-
-    #[test]
-    fn bodies_below_s1_are_taken_off_and_s1_stays() {
-        // S3, S2, S1, L5, L4, L3.
-        let mut chain = vec![
-            at(82.0, -60.0),
-            at(62.0, -45.0),
-            at(41.0, -28.0),
-            at(12.0, 0.0),
-            at(2.0, 36.0),
-            at(0.0, 73.0),
-        ];
-        let problems = trim_ends(&mut chain, None, &Joints::default()).1;
-        assert_eq!(chain.len(), 4);
-        assert_eq!(chain[0].centroid.z(), -28.0);
-        assert_eq!(problems.len(), 1);
-    }
-
-    #[test]
-    fn what_lies_below_the_joint_with_the_hip_bones_is_taken_off_where_axes_and_places_are_bad() {
-        // S2 in line with S1 and as far below it as L5 is above.
-        let mut chain =
-            vec![at(70.0, -50.0), at(41.0, -28.0), at(12.0, 0.0), at(2.0, 36.0), at(0.0, 73.0)];
-        assert_eq!(trim_ends(&mut chain.clone(), None, &Joints::default()).1.len(), 0);
-        trim_ends(&mut chain, None, &Joints { below_s1: 1, ..Joints::default() });
-        assert_eq!(chain.len(), 4);
-    }
-
-    #[test]
-    fn a_lumbar_spine_that_ends_at_s1_stays_whole() {
-        let mut chain = vec![at(41.0, -28.0), at(12.0, 0.0), at(2.0, 36.0), at(0.0, 73.0)];
-        assert!(trim_ends(&mut chain, None, &Joints::default()).1.is_empty());
-        assert_eq!(chain.len(), 4);
-    }
-
-    #[test]
-    fn a_kyphotic_chest_with_one_vertebra_missed_stays_whole() {
-        let mut chain: Vec<Vertebra> = (0..9).map(|n| at(0.0, 27.0 * f64::from(n))).collect();
-        chain.extend([at(-18.0, 233.0), at(-36.0, 250.0), at(-54.0, 278.0), at(-60.0, 296.0)]);
-        // The same in a field that holds nothing below the upper chest.
-        let short = [
-            (73.0, -57.0),
-            (60.0, -36.0),
-            (47.0, -17.0),
-            (30.0, 0.0),
-            (13.0, 18.0),
-            (-3.0, 43.0),
-            (-6.0, 62.0),
-        ];
-        for mut chain in [chain, short.map(|(y, z)| at(y, z)).into()] {
-            let whole = chain.len();
-            assert!(trim_ends(&mut chain, None, &Joints::default()).1.is_empty());
-            assert_eq!(chain.len(), whole);
-        }
-    }
-
-    #[test]
-    fn one_short_step_in_the_middle_of_the_column_takes_nothing_off() {
-        let mut chain: Vec<Vertebra> =
-            [0.0, 22.0, 44.0, 59.0, 81.0, 103.0, 125.0, 147.0].map(|z| at(0.0, z)).into();
-        assert!(trim_ends(&mut chain, None, &Joints::default()).1.is_empty());
-        assert_eq!(chain.len(), 8);
-    }
-
-    #[test]
-    fn the_dens_and_the_skull_base_are_taken_off_and_c2_stays() {
-        let mut chain: Vec<Vertebra> =
-            [0.0, 19.0, 37.0, 55.0, 73.0, 86.0, 99.0].map(|z| at(0.0, z)).into();
-        assert_eq!(trim_ends(&mut chain, None, &Joints::default()).1.len(), 1);
-        assert_eq!(chain.len(), 5);
-    }
-}
+#[path = "ends_tests.rs"]
+mod tests;

@@ -122,8 +122,8 @@ pub fn find_with(
         return anatomy;
     }
     anatomy.problems.extend(strays);
-    let (ends, trimmed) = ends::trim_ends(&mut anatomy.vertebrae, anatomy.canal.as_ref(), &joints);
-    anatomy.problems.extend(trimmed);
+    let (ends, strays) = ends::trim_ends(&mut anatomy.vertebrae, anatomy.canal.as_ref(), &joints);
+    anatomy.problems.extend(strays);
     vertebrae::number(&mut anatomy.vertebrae);
     anatomy.ends = ends.named(&anatomy.vertebrae);
     sections::guess_sections(&coarse, &mut anatomy.vertebrae);
@@ -138,6 +138,7 @@ pub fn find_with(
     if let Some(told) = told {
         told.add_to(&mut anatomy);
     }
+    anatomy.problems.extend(ends.problems(&anatomy.vertebrae));
     anatomy
 }
 

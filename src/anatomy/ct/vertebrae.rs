@@ -25,6 +25,8 @@ use crate::volume::Volume;
 const DISC_SEEN: f64 = 0.2;
 /// Share in view below which a vertebra is said to be cut by the field.
 const WHOLE: f64 = 0.95;
+/// Two neighbours have at least this share of them in view: no step is stretched by more.
+const LEAST_SHARE: f64 = 0.4;
 
 /// How far into the body an endplate is searched, mm: where only the rhythm tells of it, and where
 /// its plane was seen (hollow endplates leave their plane by 4 mm).
@@ -112,6 +114,14 @@ pub fn number(vertebrae: &mut [Vertebra]) {
     for (at, vertebra) in vertebrae.iter_mut().enumerate() {
         vertebra.id = VertebraId(format!("v{}", at + 1));
     }
+}
+
+/// The distance of two neighbours from disc to disc (mm), from that of their centres and their shares in view: the
+/// centre of one that the field cuts is the middle of what is in view, half of what is missing nearer to its
+/// neighbour. L5 and S1 at the edges of a small field have their centres 24 mm apart, as in the chest.
+pub fn whole_step_mm(below: &Vertebra, above: &Vertebra) -> f64 {
+    let shares = below.fraction_in_view.get() + above.fraction_in_view.get();
+    below.centroid.distance(above.centroid) / (0.5 * shares).max(LEAST_SHARE)
 }
 
 fn vertebra(
@@ -267,4 +277,31 @@ fn confidence(segment: &Segment, symmetry: f64) -> Share {
     let margin = 1.0 - 0.5 * libm::exp(-segment.margin.max(0.0) / 0.5);
     let symmetric = 0.6 + 0.4 * ((symmetry - 0.4) / 0.3).clamp(0.0, 1.0);
     Share::new(margin * symmetric * (0.8 + 0.2 * segment.fraction_in_view))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vertebra_cut_by_the_field_is_as_far_from_its_neighbour_as_a_whole_one() {
+        // 30 mm from disc to disc; of the upper one the lower 12 mm are in view, of the lower one in turn the upper 12.
+        let at = |z: f64, share: f64| Vertebra {
+            id: VertebraId(String::new()),
+            level: None,
+            level_candidates: Vec::new(),
+            section_guess: None,
+            centroid: LpsPoint::new(0.0, 0.0, z),
+            fraction_in_view: Share::new(share),
+            confidence: Share::new(0.8),
+            body: None,
+            disc_below: None,
+            disc_above: None,
+            problems: Vec::new(),
+        };
+        for (step_mm, below, above) in [(30.0, 1.0, 1.0), (21.0, 1.0, 0.4), (12.0, 0.4, 0.4)] {
+            let step = whole_step_mm(&at(0.0, below), &at(step_mm, above));
+            assert!((step - 30.0).abs() < 1e-9, "{step}");
+        }
+    }
 }

@@ -403,6 +403,7 @@ fn canal(at: &[CanalAt]) -> Option<Canal> {
             left: side,
             right: side,
             outline: None,
+            followed: true,
             confidence: Share::new(0.9),
         })
     };

@@ -50,6 +50,7 @@ pub fn canal(vertebrae: &[Vertebra]) -> Option<Canal> {
                             left: None,
                             right: None,
                             outline: None,
+                            followed: true,
                             confidence: Share::new(from.2.min(knot.2)),
                         });
                     }

@@ -1,7 +1,7 @@
 //! What is drawn over a cut: bodies, canal, letters, scale bar.
 
 use super::canvas::{
-    Area, BODY, CANAL, CELL_WIDTH, Canvas, LINE_HEIGHT, UNSURE, WHITE, text_width,
+    Area, BODY, CANAL, CELL_WIDTH, Canvas, LINE_HEIGHT, Rgb, UNSURE, WHITE, text_width,
 };
 use super::font::GLYPH_HEIGHT;
 use super::panel::{Panel, Plane, Rim, RimSide, letters};
@@ -150,8 +150,9 @@ pub(super) fn canal_line(canvas: &mut Canvas, area: Area, panel: &Panel, canal: 
         ],
     };
     for (n, place) in lines.into_iter().enumerate() {
-        let colour = if n == 0 { CANAL } else { CANAL.map(|c| c / 2) };
         for pair in canal.sections.windows(2) {
+            let sure = canal_colour(pair[0].followed && pair[1].followed);
+            let colour = if n == 0 { sure } else { sure.map(|c| c / 2) };
             if let (Some(from), Some(to)) = (place(&pair[0]), place(&pair[1])) {
                 // A jump is a gap, not a line.
                 if from.distance(to) < 8.0 {
@@ -160,6 +161,11 @@ pub(super) fn canal_line(canvas: &mut Canvas, area: Area, panel: &Panel, canal: 
             }
         }
     }
+}
+
+/// Green where the canal was followed, the colour of the unsure where its line only goes on straight.
+fn canal_colour(followed: bool) -> Rgb {
+    if followed { CANAL } else { UNSURE }
 }
 
 /// The canal in an axial cut: a cross at its centre, marks at its walls.
@@ -174,9 +180,10 @@ pub(super) fn canal_cross(
         canal.sections.iter().min_by(|a, b| height(a, at, panel).total_cmp(&height(b, at, panel)));
     let Some(section) = nearest.filter(|section| height(section, at, panel) < 3.0) else { return };
     let centre = section.frame.origin;
+    let colour = canal_colour(section.followed);
     let (x, y) = panel.project(centre);
-    canvas.line(area, (x - 4.0, y), (x + 4.0, y), CANAL);
-    canvas.line(area, (x, y - 4.0), (x, y + 4.0), CANAL);
+    canvas.line(area, (x - 4.0, y), (x + 4.0, y), colour);
+    canvas.line(area, (x, y - 4.0), (x, y + 4.0), colour);
     let walls = [
         Some(centre + section.frame.anterior * section.anterior.mm()),
         section.posterior.map(|mm| centre - section.frame.anterior * mm.mm()),
@@ -185,7 +192,7 @@ pub(super) fn canal_cross(
     ];
     for wall in walls.into_iter().flatten() {
         let wall = panel.project(wall);
-        canvas.ring(area, wall, 1.5, CANAL);
+        canvas.ring(area, wall, 1.5, colour);
     }
 }
 

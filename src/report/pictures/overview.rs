@@ -167,25 +167,28 @@ pub fn overview_picture(image: &Image, anatomy: &Anatomy, title: &str) -> Pictur
 const MARGIN_MM: (f64, f64) = (45.0, 95.0);
 
 /// What the caption says of the anatomy.
-fn summary(anatomy: &Anatomy) -> (String, super::canvas::Rgb) {
+pub(super) fn summary(anatomy: &Anatomy) -> (String, super::canvas::Rgb) {
     let count = anatomy.vertebrae.len();
-    // The line goes on straight beyond what was followed, so this is not how far it was.
-    let canal_mm: f64 = anatomy
-        .canal
-        .iter()
-        .flat_map(|canal| canal.sections.windows(2))
-        .fold(0.0, |sum, pair| sum + pair[0].frame.origin.distance(pair[1].frame.origin));
+    let canal_mm = |followed: bool| -> f64 {
+        let pairs = anatomy.canal.iter().flat_map(|canal| canal.sections.windows(2));
+        pairs
+            .filter(|pair| (pair[0].followed && pair[1].followed) == followed)
+            .fold(0.0, |sum, pair| sum + pair[0].frame.origin.distance(pair[1].frame.origin))
+    };
+    let canal = format!("canal followed over {:.0} mm", canal_mm(true));
+    let beyond = canal_mm(false);
+    let canal = if beyond >= 0.5 {
+        format!("{canal}, drawn on straight over {beyond:.0} mm")
+    } else {
+        canal
+    };
     match (count, anatomy.canal.is_some()) {
         (0, false) => {
             ("NO SPINE FOUND: nothing is said about bone in this series".to_owned(), UNSURE)
         }
-        (0, true) => {
-            (format!("canal drawn over {canal_mm:.0} mm, NO VERTEBRAL BODY found"), UNSURE)
-        }
+        (0, true) => (format!("{canal}, NO VERTEBRAL BODY found"), UNSURE),
         (_, false) => (format!("{count} vertebral bodies, canal not followed"), WHITE),
-        (_, true) => {
-            (format!("{count} vertebral bodies, canal drawn over {canal_mm:.0} mm"), WHITE)
-        }
+        (_, true) => (format!("{count} vertebral bodies, {canal}"), WHITE),
     }
 }
 

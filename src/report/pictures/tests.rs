@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::{Picture, PictureSubject, finding_picture, overview_picture};
+use super::canvas::{CANAL, Rgb, UNSURE};
+use super::{Picture, PictureSubject, finding_picture, overview, overview_picture};
 use crate::anatomy::{
     Anatomy, BodySurface, Canal, CanalSection, EndplateSurface, OUTLINE_DIRECTIONS, Vertebra,
     VertebraId, VertebralBody,
@@ -96,6 +97,7 @@ fn patient() -> (Image, Anatomy, Location) {
             left: Some(Millimetres::new(11.0)),
             right: None,
             outline: None,
+            followed: true,
             confidence: Share::new(0.9),
         })
         .collect();
@@ -156,9 +158,30 @@ fn the_picture_of_a_finding_is_unchanged() {
 fn the_overviews_with_and_without_a_spine_are_unchanged() {
     let (image, anatomy, _) = patient();
     let picture = overview_picture(&image, &anatomy, "series 0123456789abcdef, ct_soft");
-    assert_looks_like("overview", &picture, "7b095cc59f1d5ed4");
+    assert_looks_like("overview", &picture, "b011c3211eddf70f");
     let picture = overview_picture(&image, &NO_ANATOMY, "series 0123456789abcdef, ct_soft");
     assert_looks_like("overview_without_spine", &picture, "24b8031afb602c78");
+}
+
+#[test]
+fn where_the_line_of_the_canal_only_goes_on_straight_it_is_drawn_as_unsure() {
+    let (image, mut anatomy, _) = patient();
+    let pixels = |anatomy: &Anatomy, colour: Rgb| {
+        let picture = overview_picture(&image, anatomy, "");
+        picture.rgb.chunks_exact(3).filter(|pixel| *pixel == colour).count()
+    };
+    let (canal, unsure) = (pixels(&anatomy, CANAL), pixels(&anatomy, UNSURE));
+    assert!(overview::summary(&anatomy).0.ends_with("canal followed over 80 mm"));
+    for section in anatomy.canal.as_mut().unwrap().sections.iter_mut().skip(60) {
+        section.followed = false;
+    }
+    assert!(pixels(&anatomy, CANAL) + 30 < canal);
+    assert!(pixels(&anatomy, UNSURE) > unsure + 30);
+    let caption = overview::summary(&anatomy).0;
+    assert!(
+        caption.ends_with("canal followed over 59 mm, drawn on straight over 21 mm"),
+        "{caption}"
+    );
 }
 
 #[test]

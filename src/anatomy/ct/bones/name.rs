@@ -4,6 +4,7 @@ use super::axis;
 use super::column::Column;
 use crate::anatomy::ct::coarse::Coarse;
 use crate::anatomy::ct::ribs::FoundRibs;
+use crate::anatomy::ct::vertebrae::whole_step_mm;
 use crate::anatomy::levels::{Anchor, ChainLevels, Link, name_levels};
 use crate::anatomy::model::{Anatomy, Vertebra};
 use crate::kernels::BitMask;
@@ -36,7 +37,10 @@ pub fn name(
         .iter()
         .enumerate()
         .map(|(n, vertebra)| Link {
-            step_up_mm: column.places[n].step_mm,
+            step_up_mm: anatomy
+                .vertebrae
+                .get(n + 1)
+                .map_or(column.places[n].step_mm, |above| whole_step_mm(vertebra, above)),
             ribs: ribs.in_run(n),
             section: vertebra.section_guess,
             confidence: counted(vertebra),
