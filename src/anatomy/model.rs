@@ -222,7 +222,8 @@ pub struct CanalSection {
     /// (foramina), so narrower or wider places within 8 mm are in the four walls only. `None` where
     /// too little wall was met.
     pub outline: Option<[f32; CANAL_DIRECTIONS]>,
-    /// Whether the canal was followed here; `false` where its line only goes on straight beyond the followed stretch.
+    /// Whether the canal was followed here; `false` where its line only goes on straight beyond the followed stretch,
+    /// or is put behind the bodies (MR).
     pub followed: bool,
     /// How sure the centre is.
     pub confidence: Share,

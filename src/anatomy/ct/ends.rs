@@ -13,7 +13,8 @@
 //!
 //! # Limits
 //! A straightened sacrum (S1 in line with L5), a transitional body and a tumour that widens the
-//! canal at the top of the chain are not told apart from their look-alikes.
+//! canal at the top of the chain are not told apart from their look-alikes. A dens or a C1 of which
+//! only the lower half is in view stays a vertebra.
 
 use super::bones::Joints;
 use super::vertebrae::whole_step_mm;
@@ -41,8 +42,11 @@ const LEAN_OVER_TWO: (f64, f64) = (25.0, 45.0);
 const LEAN_OVER_ONE: (f64, f64) = (8.0, 20.0);
 /// L5 to S1 is at least this where the axes decide, mm.
 const LEAST_LUMBOSACRAL_STEP_MM: f64 = 26.0;
-/// No two neighbours have their centres closer than this, mm: a worn neck has 13, a body crushed flat 18.
+/// No two neighbours that are whole have their centres closer than this, mm: a worn neck has 13, a body crushed flat 18.
 const LEAST_STEP_MM: f64 = 12.0;
+/// A step to a vertebra cut by the lower edge of a field is, as one to a whole vertebra, at least this share of the next
+/// above it: no vertebra is as much lower than the one above (cut ones 0.8; the rest of a disc 0.59 to 0.71).
+const LEAST_OF_NEXT: f64 = 0.75;
 /// Score from which an end is believed.
 const BELIEVED: f64 = 0.45;
 /// C2 to dens is at most this share of the steps below it (measured: 0.7), which are at most this
@@ -81,11 +85,17 @@ pub fn trim_strays(vertebrae: &mut Vec<Vertebra>) -> Vec<Problem> {
 /// Those in reach of the ends.
 fn trim_strays_once(vertebrae: &mut Vec<Vertebra>) -> Vec<Problem> {
     let steps: Vec<f64> =
-        vertebrae.windows(2).map(|pair| pair[0].centroid.distance(pair[1].centroid)).collect();
+        vertebrae.windows(2).map(|pair| whole_step_mm(&pair[0], &pair[1])).collect();
     // Each end has the half of the chain that is nearer to it.
     let middle = steps.len().div_ceil(2);
     let close = |step: &f64| *step < LEAST_STEP_MM;
-    let below = steps.iter().take(middle.min(MOST_BELOW_S1)).rposition(close).map_or(0, |n| n + 1);
+    let rest_of_disc = |n: usize| {
+        let near = vertebrae[n].centroid.distance(vertebrae[n + 1].centroid) < LEAST_STEP_MM;
+        near && steps.get(n + 1).is_some_and(|next| steps[n] < LEAST_OF_NEXT * next)
+    };
+    let below = (0..middle.min(MOST_BELOW_S1))
+        .rfind(|&n| close(&steps[n]) || rest_of_disc(n))
+        .map_or(0, |n| n + 1);
     let from = middle.max(steps.len().saturating_sub(MOST_ABOVE_C2));
     // In a worn neck an outline that is off by 3 mm makes one step too short and the next longer.
     let crowded = |n: &usize| {
@@ -303,10 +313,10 @@ fn canal_opens(vertebrae: &[Vertebra], canal: &Canal) -> (Option<usize>, f64) {
     let score = |ratio: f64| ramp(ratio, (1.0, 1.3));
     let from = n.saturating_sub(MOST_ABOVE_C2).max(3);
     for (first, vertebra) in vertebrae.iter().enumerate().skip(from) {
-        // At the edge of the field half a vertebra shows the foramen below it instead.
-        let seen = canal_width(canal, vertebra, 0.0, 6.0).is_some();
-        let width = canal_width(canal, vertebra, -6.0, 6.0).filter(|_| seen);
-        if let Some(ratio) = opening(width, first) {
+        // At the upper edge of a field the canal is that at the foramen below instead, and narrow again beside the
+        // upper half of the vertebra, where that is in view.
+        let beside = |from_mm| opening(canal_width(canal, vertebra, from_mm, 6.0), first);
+        if let (Some(ratio), Some(_)) = (beside(-6.0), beside(0.0)) {
             return (Some(first), score(ratio));
         }
     }
@@ -346,11 +356,11 @@ fn sacral_bodies(vertebrae: &[Vertebra]) -> usize {
     count
 }
 
-/// The first place above C2, where the step falls short. Between the centres of what is in view: a dens at the edge of
-/// the field is as short a step as a neighbour of which as much is cut, and only the canal beside it tells them apart.
+/// The first place above C2, where the step falls short. A dens of which half is in view is told from no other
+/// vertebra by it, and stays: at the upper edge of a field any vertebra is more likely.
 fn first_above_c2(vertebrae: &[Vertebra]) -> Option<usize> {
     let steps: Vec<f64> =
-        vertebrae.windows(2).map(|pair| pair[0].centroid.distance(pair[1].centroid)).collect();
+        vertebrae.windows(2).map(|pair| whole_step_mm(&pair[0], &pair[1])).collect();
     // Only near the end: further down a short step is a vertebra that was placed badly.
     let from = steps.len().saturating_sub(MOST_ABOVE_C2).max(2);
     (from..steps.len()).find_map(|n| {

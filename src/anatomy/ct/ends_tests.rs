@@ -329,3 +329,53 @@ fn the_foramen_at_the_upper_edge_of_a_field_is_no_ring_of_c1() {
     // In the neck it is the ring.
     assert_eq!(kept(at(0.0, 0.0), 80), 3);
 }
+
+#[test]
+fn a_canal_that_is_narrow_beside_the_upper_half_of_a_vertebra_has_not_opened_there() {
+    let kept = |upper: f64| {
+        let mut chain: Vec<Vertebra> = [0.0, 21.0, 43.0].map(|z| at(0.0, z)).into();
+        chain.push(cut(62.0, 0.5));
+        let opening = canal(
+            |z| match z {
+                ..55.0 => 17.0,
+                55.0..63.0 => 28.0,
+                _ => upper,
+            },
+            80,
+        );
+        trim_ends(&mut chain, Some(&opening), &Joints::default());
+        chain.len()
+    };
+    assert_eq!((kept(18.0), kept(28.0)), (4, 3));
+}
+
+#[test]
+fn a_vertebra_cut_by_the_field_is_no_stray_though_its_middle_is_near() {
+    let kept = |highest: Vertebra| {
+        let mut chain = vec![at(0.0, 0.0), at(0.0, 16.0), at(0.0, 32.0), at(0.0, 48.0), highest];
+        trim_strays(&mut chain).len()
+    };
+    assert_eq!((kept(cut(59.0, 0.4)), kept(at(0.0, 59.0))), (0, 1));
+}
+
+#[test]
+fn the_rest_of_a_disc_at_the_lower_edge_of_a_field_is_a_stray() {
+    let left = |next: f64| {
+        let mut chain = vec![cut(0.0, 0.4), at(0.0, 10.0), at(0.0, 10.0 + next)];
+        trim_strays(&mut chain);
+        chain.len()
+    };
+    // Steps to whole ones: 14 mm below 22 mm, and in a neck below 16 mm.
+    assert_eq!((left(22.0), left(16.0)), (2, 3));
+}
+
+#[test]
+fn a_short_step_to_a_vertebra_cut_by_the_field_is_none_to_a_dens() {
+    let kept = |highest: Vertebra| {
+        let mut chain = vec![at(0.0, 0.0), at(0.0, 22.0), at(0.0, 44.0), highest];
+        trim_ends(&mut chain, None, &Joints::default());
+        chain.len()
+    };
+    assert_eq!(kept(cut(60.0, 0.45)), 4);
+    assert_eq!(kept(at(0.0, 60.0)), 3);
+}

@@ -50,7 +50,7 @@ pub fn canal(vertebrae: &[Vertebra]) -> Option<Canal> {
                             left: None,
                             right: None,
                             outline: None,
-                            followed: true,
+                            followed: false,
                             confidence: Share::new(from.2.min(knot.2)),
                         });
                     }

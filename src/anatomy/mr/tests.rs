@@ -104,6 +104,8 @@ fn a_body_is_cut_out_with_its_size_its_discs_and_the_canal_behind_it() {
     let disc = middle.disc_above.unwrap();
     assert!((disc.frame.origin.z() - z - PITCH / 2.0).abs() < 3.0);
     let sections = &anatomy.canal.as_ref().unwrap().sections;
+    // A place, not a measurement.
+    assert!(sections.iter().all(|section| !section.followed));
     let near = sections.iter().find(|s| (s.frame.origin.z() - z).abs() < 1.0).unwrap();
     assert!((97.0..112.0).contains(&near.frame.origin.y()), "{:?}", near.frame.origin);
     let quotients = anatomy.tissue_quotients.unwrap();

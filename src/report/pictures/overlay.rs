@@ -163,7 +163,7 @@ pub(super) fn canal_line(canvas: &mut Canvas, area: Area, panel: &Panel, canal: 
     }
 }
 
-/// Green where the canal was followed, the colour of the unsure where its line only goes on straight.
+/// Green where the canal was followed, the colour of the unsure where its line was only drawn.
 fn canal_colour(followed: bool) -> Rgb {
     if followed { CANAL } else { UNSURE }
 }

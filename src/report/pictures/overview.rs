@@ -175,12 +175,14 @@ pub(super) fn summary(anatomy: &Anatomy) -> (String, super::canvas::Rgb) {
             .filter(|pair| (pair[0].followed && pair[1].followed) == followed)
             .fold(0.0, |sum, pair| sum + pair[0].frame.origin.distance(pair[1].frame.origin))
     };
-    let canal = format!("canal followed over {:.0} mm", canal_mm(true));
-    let beyond = canal_mm(false);
-    let canal = if beyond >= 0.5 {
-        format!("{canal}, drawn on straight over {beyond:.0} mm")
-    } else {
-        canal
+    let canal = match (canal_mm(true), canal_mm(false)) {
+        (followed, beyond) if beyond < 0.5 => format!("canal followed over {followed:.0} mm"),
+        (followed, beyond) if followed < 0.5 => {
+            format!("canal not followed, its line drawn over {beyond:.0} mm")
+        }
+        (followed, beyond) => {
+            format!("canal followed over {followed:.0} mm, its line drawn on over {beyond:.0} mm")
+        }
     };
     match (count, anatomy.canal.is_some()) {
         (0, false) => {

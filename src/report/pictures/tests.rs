@@ -179,9 +179,14 @@ fn where_the_line_of_the_canal_only_goes_on_straight_it_is_drawn_as_unsure() {
     assert!(pixels(&anatomy, UNSURE) > unsure + 30);
     let caption = overview::summary(&anatomy).0;
     assert!(
-        caption.ends_with("canal followed over 59 mm, drawn on straight over 21 mm"),
+        caption.ends_with("canal followed over 59 mm, its line drawn on over 21 mm"),
         "{caption}"
     );
+    for section in &mut anatomy.canal.as_mut().unwrap().sections {
+        section.followed = false;
+    }
+    let caption = overview::summary(&anatomy).0;
+    assert!(caption.ends_with("canal not followed, its line drawn over 80 mm"), "{caption}");
 }
 
 #[test]
